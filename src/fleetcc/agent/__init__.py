@@ -1,0 +1,1 @@
+"""Beside the build: accepts launchers and carries jobs from argv to outcome."""

@@ -1,0 +1,1 @@
+"""Runs one placed job on one kind of host."""

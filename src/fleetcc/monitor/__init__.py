@@ -1,0 +1,1 @@
+"""What people look at: status now; top, web, metrics and trace build on it."""

@@ -1,0 +1,1 @@
+"""Which job goes where, when; whom a server grants to. Pure: time comes in as an argument."""

@@ -1,0 +1,1 @@
+"""Beside the cores: admits, grants, compiles, replies."""
