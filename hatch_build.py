@@ -1,0 +1,87 @@
+"""Build hook: compiles the launcher and installs it as the command `fleetcc`.
+
+Where no C compiler works, the launcher written in Python takes its place under the same name, and the
+wheel stays one for every platform. `CC=false pip install .` asks for that.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+COMMAND: Final = "fleetcc"
+COMPILERS: Final = ("cc", "gcc", "clang")
+FLAGS: Final = ("-std=c11", "-O2", "-Wall", "-Wextra")
+# Without the dynamic loader a launcher starts in a third of the time; not every system has libc.a.
+LINKAGES: Final = (("-static",), ())
+# What the launcher ends with when no compiler is named: the proof that the binary runs here.
+USAGE_STATUS: Final = 101
+PYTHON_LAUNCHER: Final = """\
+#!python
+import sys
+
+from fleetcc.launcher import main
+
+sys.exit(main())
+"""
+
+
+class LauncherBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Puts one script named `fleetcc` into every wheel, editable ones included."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Compile, or write the Python launcher, and tell hatchling where it is."""
+        self._folder = Path(tempfile.mkdtemp(prefix="fleetcc-build-"))
+        script = self._folder / COMMAND
+        if compile_launcher(Path(self.root), script, self.metadata.version):
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{platform_tag()}"
+        else:
+            self.app.display_warning("no C compiler works here: installing the launcher written in Python")
+            script.write_text(PYTHON_LAUNCHER)
+            script.chmod(0o755)
+        build_data["shared_scripts"][str(script)] = COMMAND
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        """Remove what the wheel now holds."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def compile_launcher(root: Path, target: Path, version: str) -> bool:
+    """Try each compiler and linkage; true when one made a launcher that runs."""
+    sources = sorted((root / "native" / "launcher").glob("*.c"))
+    return any(
+        makes_launcher([*command, *map(str, sources), "-o", str(target)], target)
+        for command in compile_commands(version)
+    )
+
+
+def compile_commands(version: str) -> Iterator[list[str]]:
+    """Every way to compile, best first."""
+    chosen = os.environ.get("CC")
+    for compiler in [shlex.split(chosen)] if chosen else [[name] for name in COMPILERS]:
+        for linkage in LINKAGES:
+            yield [*compiler, *FLAGS, f'-DFLEETCC_VERSION="{version}"', *linkage]
+
+
+def makes_launcher(command: list[str], target: Path) -> bool:
+    """Run one compile and the result."""
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+        return subprocess.run([target], check=False, capture_output=True).returncode == USAGE_STATUS
+    except (OSError, subprocess.CalledProcessError):
+        return False
+
+
+def platform_tag() -> str:
+    """This machine's part of a wheel's name, as `linux_x86_64`."""
+    return sysconfig.get_platform().replace("-", "_").replace(".", "_")
