@@ -73,7 +73,10 @@ class Reason(Enum):
     HEADER_INPUT = ("header-input", "precompiles a header")
     PRECOMPILED_HEADER = ("precompiled-header", "uses a precompiled header of this machine")
     MODULES = ("modules", "uses modules, whose files stay on this machine")
-    NATIVE_CPU = ("native-cpu", "tunes for this machine's processor (-march=native); name the processor instead")
+    NATIVE_CPU = (
+        "native-cpu",
+        "tunes for this machine's processor (-march=native); name the processor instead",
+    )
     PLUGIN = ("plugin", "loads a compiler plugin")
     SPECS = ("specs", "uses a specs or configuration file of this machine")
     OTHER_PROGRAMS = ("other-programs", "runs the compiler through other programs (-wrapper, -B)")
@@ -112,7 +115,10 @@ class Reason(Enum):
     REFUSED = ("refused", "the hosts closed without an answer: not allowed there, or no such compiler")
 
     # -- a compiler spoke
-    PREPROCESSOR_SPOKE = ("preprocessor-spoke", "the preprocessor failed or warned; the whole compiler says it exactly")
+    PREPROCESSOR_SPOKE = (
+        "preprocessor-spoke",
+        "the preprocessor failed or warned; the whole compiler says it exactly",
+    )
     COMPILER_SPOKE = (
         "compiler-spoke",
         "the remote compiler failed or warned; run here, because diagnostics of preprocessed text differ",
@@ -121,6 +127,7 @@ class Reason(Enum):
     REMOTE_SIGNAL = ("remote-signal", "the remote compiler was killed")
 
     # -- we could not
+    BAD_SETTINGS = ("bad-settings", "a setting cannot be used; `fleetcc config` says which")
     AGENT_DRAINING = ("agent-draining", "the agent is leaving")
     OTHER_FILE_SYSTEM = ("other-file-system", "the launcher sees another file system than the agent")
     OUTPUT_UNWRITABLE = ("output-unwritable", "the output cannot be written; the compiler says it exactly")

@@ -1,1 +1,1 @@
-"""What people look at: status now; top, web, metrics and trace build on it."""
+"""What people look at: the agent's status as text."""

@@ -1,0 +1,5 @@
+"""`python -m fleetcc` is the CLI."""
+
+from fleetcc.cli.main import main
+
+main()

@@ -1,0 +1,42 @@
+"""Remembers what each compiler binary is, for as long as its file does not change."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from fleetcc.model import Compiler
+from fleetcc.toolchain.identify import UNKNOWN, FileStamp, file_stamp, identify, looks_like_a_compiler
+
+Key = tuple[bytes, bytes, FileStamp]
+
+
+@dataclass(slots=True)
+class Compilers:
+    """Asks each compiler once, however many jobs arrive meanwhile."""
+
+    executor: Executor
+    _known: dict[Key, Compiler] = field(default_factory=dict)
+    _asking: dict[Key, asyncio.Future[Compiler]] = field(default_factory=dict)
+
+    async def get(self, program: bytes, typed: bytes, environment: Mapping[bytes, bytes]) -> Compiler:
+        """What `program` is; UNKNOWN when it is not a compiler by its name or its answer."""
+        stamp = file_stamp(program)
+        if stamp is None or not looks_like_a_compiler(program):
+            return UNKNOWN
+        key = (program, typed, stamp)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        asking = self._asking.get(key)
+        if asking is None:
+            loop = asyncio.get_running_loop()
+            asking = loop.run_in_executor(self.executor, identify, program, typed, dict(environment))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda done: self._answered(key, done))
+        return await asyncio.shield(asking)
+
+    def _answered(self, key: Key, done: "asyncio.Future[Compiler]") -> None:
+        del self._asking[key]
+        if not done.cancelled() and done.exception() is None:
+            self._known[key] = done.result()

@@ -1,0 +1,223 @@
+"""The agent's life: listen, accept, carry, drain, leave.
+
+It leaves when it has been idle, when it is told to, and when a launcher of another version calls; then
+its socket disappears first, what is already connected is served to its end, and the next launcher starts
+the next agent.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import msgspec
+
+from fleetcc import __version__
+from fleetcc.agent.compilers import Compilers
+from fleetcc.agent.fleet import Fleet
+from fleetcc.agent.folder import Folder
+from fleetcc.agent.job import Carrier
+from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
+from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.services import Services
+from fleetcc.agent.spoke import SpokeMemory
+from fleetcc.agent.stories import Stories
+from fleetcc.backends.distcc import DistccBackend
+from fleetcc.settings import Settings
+from fleetcc.wire.launcher import ControlRequest, JobRequest, encode_answer
+
+log = logging.getLogger(__name__)
+
+_PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_ACCEPTS_PER_WAKE: Final = 64
+_IDLE_CHECK_SECONDS: Final = 5.0
+
+
+class Agent:
+    """One agent process."""
+
+    def __init__(
+        self, settings: Settings, folder: Folder, listener: socket.socket, *, activated: bool
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._listener = listener
+        self._activated = activated  # systemd owns the socket: it stays when we leave
+        self._connections: dict[LauncherConnection, asyncio.Task[None] | None] = {}
+        self._carriers: dict[LauncherConnection, Carrier] = {}
+        self._draining = False
+        self._left = asyncio.Event()
+        self._started = time.time()
+        self._last_busy = time.monotonic()
+
+    async def run(self, stories: Stories) -> None:
+        """Serve until it is time to leave."""
+        loop = asyncio.get_running_loop()
+        processors = len(os.sched_getaffinity(0))
+        with ThreadPoolExecutor(max_workers=max(2, processors), thread_name_prefix="bulk") as executor:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                backend = DistccBackend()
+                self._services = Services(
+                    fleet=Fleet(backend, tasks, random.Random(os.getpid())),
+                    backend=backend,
+                    local=LocalSlots(),
+                    compilers=Compilers(executor),
+                    stories=stories,
+                    executor=executor,
+                    spoke=SpokeMemory(),
+                    processors=processors,
+                )
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    loop.add_signal_handler(number, self.drain, f"signal {number.name}")
+                loop.add_reader(self._listener.fileno(), self._accept)
+                idle = tasks.create_task(self._watch_idleness())
+                await self._left.wait()
+                idle.cancel()
+                self._services.fleet.close()
+
+    def drain(self, why: str) -> None:
+        """Stop taking jobs, finish those that run, leave."""
+        if self._draining:
+            return
+        log.info("leaving: %s; %d jobs to finish", why, len(self._connections))
+        self._draining = True
+        if not self._activated:
+            self._folder.remove_socket()
+            self._folder.unlock()
+            while self._accept():  # those who connected before the name was gone
+                pass
+        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        self._listener.close()
+        self._leave_if_done()
+
+    def _accept(self) -> bool:
+        """Take a bounded number of launchers; True when there may be more."""
+        for _ in range(_ACCEPTS_PER_WAKE):
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as error:  # out of descriptors: the launcher waits
+                log.warning("cannot accept a launcher: %s", error)
+                return False
+            connection.settimeout(0)
+            if not _is_ours(connection):
+                connection.close()
+                continue
+            launcher = LauncherConnection(
+                connection, asyncio.get_running_loop(), self._request_arrived, self._launcher_gone
+            )
+            self._connections[launcher] = None
+            launcher.start()
+        return True
+
+    def _request_arrived(self, connection: LauncherConnection, request: JobRequest | ControlRequest) -> None:
+        close_all(connection.take_descriptors())
+        if isinstance(request, ControlRequest):
+            work = self._control(connection, request)
+        elif request.version != __version__.encode() and not self._draining:
+            work = self._make_way(connection, request.version)
+        else:
+            carrier = self._carriers[connection] = Carrier(self._services, connection, request)
+            work = self._carry(connection, carrier)
+        self._connections[connection] = self._tasks.create_task(work)
+
+    def _launcher_gone(self, connection: LauncherConnection) -> None:
+        task = self._connections.get(connection)
+        carrier = self._carriers.get(connection)
+        if task is None:
+            self._finish(connection)
+        elif carrier is None or not carrier.leased:
+            task.cancel()
+
+    async def _carry(self, connection: LauncherConnection, carrier: Carrier) -> None:
+        try:
+            await carrier.carry()
+        finally:
+            self._finish(connection)
+
+    async def _make_way(self, connection: LauncherConnection, version: bytes) -> None:
+        """A launcher of another version: its own agent shall take over."""
+        try:
+            answer = b"X" if self._activated else b"A"
+            self.drain(f"a launcher of version {os.fsdecode(version)} called, this is {__version__}")
+            with contextlib.suppress(LauncherGoneError):
+                await connection.send(encode_answer(answer))
+        finally:
+            self._finish(connection)
+
+    async def _control(self, connection: LauncherConnection, request: ControlRequest) -> None:
+        try:
+            try:
+                question = msgspec.json.decode(request.body, type=dict[str, str])
+            except msgspec.DecodeError:
+                question = {}
+            verb = question.get("verb", "")
+            if verb == "stop":
+                answer: dict[str, object] = {"leaving": True, "running": len(self._services.stories.running)}
+            elif verb == "status":
+                answer = self._status()
+            else:
+                answer = {"error": f"control request {request.body[:100]!r}; status and stop are known"}
+            with contextlib.suppress(LauncherGoneError):
+                await connection.send(encode_answer(b"C", msgspec.json.encode(answer)))
+        finally:
+            self._finish(connection)
+        if verb == "stop":
+            self.drain("told to stop")
+
+    def _status(self) -> dict[str, object]:
+        services = self._services
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "folder": self._folder.path,
+            "uptime_seconds": round(time.time() - self._started, 1),
+            "draining": self._draining,
+            "hosts": services.fleet.snapshot(),
+            "local": {
+                "processors": services.processors,
+                "compiling": services.local.taken[Use.COMPILE],
+                "preprocessing": services.local.taken[Use.PREPROCESS],
+                "waiting": sum(services.local.waiting_count(use) for use in Use),
+            },
+            "waiting_for_hosts": services.fleet.placement.waiting_count,
+            "jobs": [story.as_json() for story in services.stories.running.values()],
+            "recent": [story.as_json() for story in list(services.stories.recent)[-20:]],
+            "total": services.stories.total,
+            "cancelled": services.stories.cancelled,
+            "by_reason": dict(services.stories.by_reason),
+        }
+
+    def _finish(self, connection: LauncherConnection) -> None:
+        connection.close()
+        self._carriers.pop(connection, None)
+        if self._connections.pop(connection, self) is not self:
+            self._last_busy = time.monotonic()
+            self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._draining and not self._connections:
+            self._left.set()
+
+    async def _watch_idleness(self) -> None:
+        limit = self._settings.idle_exit_seconds
+        while not self._draining:
+            await asyncio.sleep(min(_IDLE_CHECK_SECONDS, max(0.05, limit / 4)))
+            if not self._connections and time.monotonic() - self._last_busy > limit:
+                self.drain(f"idle for {limit:g} s")
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Only this user (or root) may ask; the folder says so already, the kernel confirms it."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    _, uid, _ = _PEER_CREDENTIALS.unpack(credentials)
+    return uid in {os.geteuid(), 0}

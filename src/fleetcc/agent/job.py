@@ -1,0 +1,168 @@
+"""Carries one job from its plan to its outcome.
+
+plan ─▶ remote way: place ─▶ preprocess ─▶ host ─▶ outputs ─▶ result
+  │            │
+  └────────────┴── any doubt ──▶ the launcher execs the compiler, its open socket leases a local slot
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
+from fleetcc.agent.local_slots import Use
+from fleetcc.agent.plan import RunHere, Send, plan
+from fleetcc.agent.remote import RemoteWay, RunLocallyError
+from fleetcc.agent.services import Services
+from fleetcc.agent.stories import Story
+from fleetcc.errors import ExitCode, UsageError
+from fleetcc.hosts.grammar import HostSpec
+from fleetcc.model import Reason
+from fleetcc.settings import Settings, load_settings
+from fleetcc.wire.launcher import JobRequest, encode_answer
+
+log = logging.getLogger(__name__)
+
+# Without fallback these end the build; everything else that runs here was never for the fleet.
+_INFRASTRUCTURE: Final = frozenset(
+    {
+        Reason.ALL_HOSTS_FAILING,
+        Reason.BAD_HOST_LIST,
+        Reason.HOSTS_FAILED,
+        Reason.NO_HOSTS,
+        Reason.REMOTE_SIGNAL,
+    }
+)
+_PREPROCESSING: Final = frozenset({Reason.PREPROCESS_ONLY, Reason.DEPENDENCIES_ONLY})
+_SPOKE: Final = frozenset({Reason.COMPILER_SPOKE, Reason.PREPROCESSOR_SPOKE})
+
+
+class Carrier:
+    """One job; made when its request has arrived."""
+
+    def __init__(self, services: Services, connection: LauncherConnection, request: JobRequest) -> None:
+        self._services = services
+        self._connection = connection
+        self._request = request
+        self._settings: Settings | None = None
+        self._story: Story = services.stories.begin(request.argv, request.cwd)
+        self.leased = False  # the compiler runs here: that the launcher goes is its end, not a cancellation
+
+    async def carry(self) -> None:
+        """From argv to outcome; ends with the launcher having been told, or gone."""
+        try:
+            await self._carry()
+        except LauncherGoneError:
+            self._story.end("cancelled")
+        except asyncio.CancelledError:
+            self._story.end("cancelled")
+            raise
+        except UsageError as error:
+            await self._run_here_whatever_happened(Reason.BAD_SETTINGS, str(error))
+        except Exception as error:
+            log.exception("job failed in the agent: %s", self._story.label)
+            await self._run_here_whatever_happened(Reason.INTERNAL_ERROR, repr(error))
+
+    async def _carry(self) -> None:
+        request, services = self._request, self._services
+        environment = _environment_of(request)
+        settings = self._settings = load_settings(environment)
+        if not _same_file_system(request):
+            await self._run_here(Reason.OTHER_FILE_SYSTEM, os.fsdecode(request.cwd))
+            return
+        compiler = await services.compilers.get(request.program, request.argv[0], environment)
+        planned = plan(request.argv, request.cwd, environment, compiler, settings)
+        if isinstance(planned, RunHere):
+            await self._run_here_or_fail(planned.reason, planned.detail, settings)
+            return
+        self._story.source = planned.compilation.source
+        name = compiler.remote_name if settings.rewrite_names else None
+        await self._send(planned, name or os.path.basename(request.argv[0]), settings)
+
+    async def _send(self, planned: Send, name: bytes, settings: Settings) -> None:
+        spoke, cwd, source = self._services.spoke, self._request.cwd, planned.compilation.source
+        now = asyncio.get_running_loop().time()
+        if settings.exact and settings.fallback and spoke.spoke_lately(cwd, source, now):
+            await self._run_here(Reason.WARNED_LAST_TIME)
+            return
+        way = RemoteWay(self._services, self._connection, self._story, cwd, planned, name, settings)
+        try:
+            local_host = await way.carry()
+        except RunLocallyError as error:
+            if error.reason in _SPOKE:
+                spoke.remember(cwd, source, now)
+            await self._run_here_or_fail(error.reason, error.detail, settings)
+            return
+        if local_host is not None:
+            await self._run_on_localhost_entry(local_host)
+            return
+        await self._tell_if_asked(settings)
+
+    async def _run_on_localhost_entry(self, host: HostSpec) -> None:
+        """`localhost` in the list was free first; its place in the list is held meanwhile."""
+        try:
+            await self._run_here(Reason.LOCALHOST_ENTRY)
+        finally:
+            self._services.fleet.release(host)
+
+    async def _run_here_or_fail(self, reason: Reason, detail: str, settings: Settings) -> None:
+        """Run here what the fleet could not do, or say loudly that it could not."""
+        if settings.fallback or reason not in _INFRASTRUCTURE:
+            await self._run_here(reason, detail)
+            return
+        self._story.end("failed", reason, detail)
+        text = f"{self._story.label}: {reason.text}" + (f" ({detail})" if detail else "")
+        await self._connection.send(encode_answer(b"F", os.fsencode(text), flag=ExitCode.NO_HOSTS))
+
+    async def _run_here_whatever_happened(self, reason: Reason, detail: str) -> None:
+        try:
+            await self._run_here(reason, detail)
+        except LauncherGoneError:
+            self._story.end("cancelled")
+
+    async def _run_here(self, reason: Reason, detail: str = "") -> None:
+        """Lease a local slot and let the launcher exec the compiler."""
+        self._story.reason, self._story.detail = reason, detail
+        settings = self._settings
+        if reason is Reason.NOT_A_COMPILE or settings is None:
+            await self._exec_and_wait(settings)
+            return
+        use = Use.PREPROCESS if reason in _PREPROCESSING else Use.COMPILE
+        self._story.phase("waiting", "local")
+        await self._services.acquire_local(use, settings)
+        try:
+            await self._exec_and_wait(settings)
+        finally:
+            self._services.local.release(use)
+
+    async def _exec_and_wait(self, settings: Settings | None) -> None:
+        self._story.phase("compiling", "local")
+        if settings is not None:
+            await self._tell_if_asked(settings)
+        self.leased = True
+        await self._connection.send(encode_answer(b"X"))
+        await self._connection.until_gone()
+        self._story.end("done")
+
+    async def _tell_if_asked(self, settings: Settings) -> None:
+        if settings.verbose and not self._connection.is_gone:
+            sentence = os.fsencode(f"fleetcc: {self._story.sentence()}\n")
+            await self._connection.send(encode_answer(b"V", sentence))
+        if settings.log:
+            self._services.stories.append_to(settings.log, self._story)
+
+
+def _environment_of(request: JobRequest) -> Mapping[bytes, bytes]:
+    pairs = (variable.partition(b"=") for variable in request.environment)
+    return {name: value for name, _, value in pairs}
+
+
+def _same_file_system(request: JobRequest) -> bool:
+    """Does the agent see the launcher's directory under the same name? (Containers may share a socket.)"""
+    try:
+        status = os.stat(request.cwd)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == request.cwd_identity

@@ -1,0 +1,272 @@
+"""The remote way of one job: place, preprocess, send, take the answer, deliver.
+
+Until a compiler has spoken a failure is ours: another host once, then here. What a remote compiler says
+about preprocessed text is not what it would say here (no carets, other macros), so when it says anything
+the job runs here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback).
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from fleetcc.agent.fleet import HostKey, host_key
+from fleetcc.agent.launcher_connection import LauncherConnection, close_all
+from fleetcc.agent.local_slots import Use
+from fleetcc.agent.plan import Send
+from fleetcc.agent.services import Services
+from fleetcc.agent.stories import Story
+from fleetcc.backends.distcc import HostTimeouts
+from fleetcc.command.preprocess import preprocess_argv, remote_argv
+from fleetcc.errors import FleetccError, HostError, HostRefusedError
+from fleetcc.hosts.grammar import HostKind, HostSpec
+from fleetcc.model import Form, Reason
+from fleetcc.settings import Settings
+from fleetcc.wire.distcc import Response, pack_body, unpack_body
+from fleetcc.wire.launcher import PREPROCESSED, WRITE_FAILED, encode_answer, encode_preprocess, encode_result
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+# Rule 1 of design.md: another host once, then local.
+MAX_ATTEMPTS: Final = 2
+
+# Bodies longer than this are packed in a thread; for shorter ones the hand-over costs more than the work.
+_INLINE_BYTES: Final = 64 << 10
+# Of an object or of a message; a claim beyond this is a broken or hostile server.
+_MAX_PLAIN_BYTES: Final = 2 << 30
+
+# Builtins whose value is a column: expanding moves columns, so such text is exact only unexpanded.
+_COLUMN_BUILTINS: Final = (b"__builtin_source_location", b"__builtin_COLUMN")
+
+# Statuses with which servers report that no compiler ran (distcc-compat.md 1.4 and 4.4; 120 is ours).
+_FIRST_SERVER_STATUS: Final = 100
+_WRONG_FORM_STATUS: Final = 120
+
+
+class RunLocallyError(Exception):
+    """Leaves the remote way; the launcher shall exec the compiler."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.text, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class _Text:
+    """The source in one preprocessed form."""
+
+    form: Form
+    raw: dict[int, bytes]  # the body, by protocol
+    warnings: bytes
+
+
+class RemoteWay:
+    """One job on its way to the hosts of its list."""
+
+    def __init__(
+        self,
+        services: Services,
+        connection: LauncherConnection,
+        story: Story,
+        cwd: bytes,
+        planned: Send,
+        name: bytes,
+        settings: Settings,
+    ) -> None:
+        self._services = services
+        self._connection = connection
+        self._story = story
+        self._cwd = cwd
+        self._planned = planned
+        self._compilation = planned.compilation
+        self._name = name
+        self._settings = settings
+        self._timeouts = HostTimeouts(
+            settings.connect_timeout_seconds, settings.io_timeout_seconds, settings.ssh
+        )
+        self._texts: dict[Form, _Text] = {}
+
+    async def carry(self) -> HostSpec | None:
+        """Do the job on a host: None. Or the `localhost` entry that was free first, still held.
+
+        Raises RunLocallyError when the fleet cannot do it, LauncherGoneError when nobody waits any more.
+        """
+        planned, fleet = self._planned, self._services.fleet
+        if Form.DIRECTIVES in planned.forms:
+            await fleet.learn(planned.hosts, self._timeouts)
+            if not any(fleet.form_for(host, planned.forms) for host in planned.hosts.hosts):
+                raise RunLocallyError(Reason.DEBUG_COLUMNS)
+        avoid: frozenset[HostKey] = frozenset()
+        failures: list[str] = []
+        for _ in range(MAX_ATTEMPTS):
+            self._story.phase("waiting", "")
+            host = await fleet.place(planned.hosts, planned.forms, self._name, avoid)
+            if host is None:
+                break
+            if host.kind is HostKind.LOCAL:
+                return host
+            try:
+                await self._on_host(host)
+            except HostError as error:
+                failures.append(str(error))
+                self._blame(host, error)
+                avoid |= {host_key(host)}
+            else:
+                return None
+            finally:
+                fleet.release(host)
+        raise RunLocallyError(
+            Reason.HOSTS_FAILED if failures else Reason.ALL_HOSTS_FAILING, "; ".join(failures)
+        )
+
+    def _blame(self, host: HostSpec, error: HostError) -> None:
+        compiler = self._name if isinstance(error, HostRefusedError) else None
+        pause = self._services.fleet.failed(host, compiler, self._settings.backoff_seconds)
+        scope = f" for {os.fsdecode(compiler)}" if compiler else ""
+        log.warning("%s; left alone for %.0f s%s", error, pause, scope)
+
+    async def _on_host(self, host: HostSpec) -> None:
+        form = self._services.fleet.form_for(host, self._planned.forms)
+        if form is None:
+            raise HostError(f"{host.text} no longer takes the form that this job needs")
+        protocol = min(host.protocol, 2)
+        text = self._texts.get(form)
+        if text is None:
+            text = self._texts[form] = await self._text(form, protocol)
+        if protocol not in text.raw:
+            other, raw = next(iter(text.raw.items()))
+            plain = unpack_body(other, raw, _MAX_PLAIN_BYTES)
+            text.raw[protocol] = await self._off_loop(len(plain), pack_body, protocol, plain)
+        self._story.phase("compiling", host.text)
+        argv = remote_argv(self._compilation, form, self._name)
+        response = await self._services.backend.run(host, protocol, argv, text.raw[protocol], self._timeouts)
+        await self._take(response, host, protocol, text)
+
+    # -- the text
+
+    async def _text(self, form: Form, protocol: int) -> _Text:
+        if self._compilation.preprocessed_input:
+            path = os.path.join(self._cwd, self._compilation.source)
+            return _Text(form, {protocol: await self._in_thread(_read_and_pack, path, protocol)}, b"")
+        self._story.phase("preprocessing")
+        await self._services.acquire_local(Use.PREPROCESS, self._settings)
+        try:
+            argv = preprocess_argv(self._compilation, form)
+            with_dependencies = self._compilation.depfile is not None
+            await self._connection.send(encode_preprocess(argv, with_dependencies=with_dependencies))
+            message = await self._connection.receive()
+        finally:
+            self._services.local.release(Use.PREPROCESS)
+        try:
+            return await self._preprocessed(message.payload, message.descriptors, form, protocol)
+        finally:
+            close_all(message.descriptors)
+
+    async def _preprocessed(
+        self, payload: bytes, descriptors: tuple[int, ...], form: Form, protocol: int
+    ) -> _Text:
+        if len(descriptors) != 2:
+            raise FleetccError(f"the launcher sent {len(descriptors)} memory files where 2 were expected")
+        status, size, warnings_size = PREPROCESSED.unpack_from(payload)
+        text_file, warnings_file = descriptors
+        warnings = os.pread(warnings_file, warnings_size, 0) if warnings_size else b""
+        if status or (warnings and self._settings.exact and self._settings.fallback):
+            raise RunLocallyError(Reason.PREPROCESSOR_SPOKE)
+        must_keep_columns = self._settings.exact and form is Form.EXPANDED
+        raw = await self._off_loop(size, _load_and_pack, text_file, size, protocol, must_keep_columns)
+        if raw is None:
+            raise RunLocallyError(Reason.SOURCE_NEEDED, "a builtin that gives columns")
+        return _Text(form, {protocol: raw}, warnings)
+
+    # -- the answer
+
+    async def _take(self, response: Response, host: HostSpec, protocol: int, text: _Text) -> None:
+        """A compiler, or only its server, has answered."""
+        said = unpack_body(protocol, response.stderr_raw, _MAX_PLAIN_BYTES)
+        stdout = unpack_body(protocol, response.stdout_raw, _MAX_PLAIN_BYTES)
+        self._require_a_compiler(response.status, said, host, text)
+        self._services.fleet.succeeded(host, self._name)
+        stderr = text.warnings + said
+        if (response.status or stderr or stdout) and not self._accepts(response.status):
+            raise RunLocallyError(Reason.COMPILER_SPOKE, host.text)
+        output = b""
+        if not response.status:
+            raw = response.output_raw
+            output = await self._off_loop(len(raw), unpack_body, protocol, raw, _MAX_PLAIN_BYTES)
+        await self._deliver(response.status, stdout, stderr, output)
+        self._story.end("done", Reason.REMOTE, "")
+
+    def _require_a_compiler(self, status: int, said: bytes, host: HostSpec, text: _Text) -> None:
+        sentence = os.fsdecode(said).strip()
+        if status & 0x7F:
+            raise RunLocallyError(Reason.REMOTE_SIGNAL, f"{host.text}: signal {status & 0x7F}")
+        exit_code = status >> 8
+        if exit_code == _WRONG_FORM_STATUS and text.form is Form.DIRECTIVES:
+            raise RunLocallyError(Reason.SOURCE_NEEDED, sentence)
+        if exit_code >= _FIRST_SERVER_STATUS:
+            raise HostRefusedError(f"{host.text}: {sentence or f'status {exit_code}'}")
+
+    def _accepts(self, status: int) -> bool:
+        """Is what the remote compiler said the final answer?"""
+        settings = self._settings
+        if not settings.fallback:
+            return True
+        return not settings.exact and (not status or settings.skip_local_retry)
+
+    async def _deliver(self, status: int, stdout: bytes, stderr: bytes, output: bytes) -> None:
+        """Outputs first, then the result; the launcher renames and says so."""
+        self._story.phase("returning")
+        parts: list[bytes] = []
+        if not status:
+            parts.append(encode_answer(b"O", self._compilation.output + b"\0" + output))
+            if self._compilation.depfile is not None:
+                parts.append(encode_answer(b"D", self._compilation.depfile.path))
+        parts.append(encode_result(status, stdout, stderr))
+        await self._connection.send(*parts)
+        message = await self._connection.receive()
+        if message.kind == b"f":
+            (code,) = WRITE_FAILED.unpack_from(message.payload)
+            path = os.fsdecode(message.payload[WRITE_FAILED.size :])
+            raise RunLocallyError(Reason.OUTPUT_UNWRITABLE, f"{path}: {os.strerror(code)}")
+
+    # -- threads
+
+    async def _off_loop(self, size: int, function: Callable[..., R], *arguments: object) -> R:
+        if size <= _INLINE_BYTES:
+            return function(*arguments)
+        return await self._in_thread(function, *arguments)
+
+    async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._services.executor, function, *arguments)
+
+
+def _read_and_pack(path: bytes, protocol: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return pack_body(protocol, file.read())
+    except OSError as error:
+        raise RunLocallyError(Reason.NO_INPUT, str(error)) from error
+
+
+def _load_and_pack(descriptor: int, size: int, protocol: int, must_keep_columns: bool) -> bytes | None:  # noqa: FBT001 - called through an executor
+    """Read a memory file and make it a body; None when a column that the text asks for has moved."""
+    text = _read_all(descriptor, size)
+    if must_keep_columns and any(builtin in text for builtin in _COLUMN_BUILTINS):
+        return None
+    return pack_body(protocol, text)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    text = os.pread(descriptor, size, 0)
+    while len(text) < size:  # one read gives at most 2 GiB
+        more = os.pread(descriptor, size - len(text), len(text))
+        if not more:
+            raise FleetccError(f"the preprocessor's output shrank from {size} to {len(text)} bytes")
+        text += more
+    return text

@@ -1,0 +1,91 @@
+"""`fleetcc explain -- g++ …`: would this run here or on a host, and why. Compiles nothing."""
+
+import asyncio
+import os
+import random
+import shlex
+import shutil
+
+import click
+
+from fleetcc.agent.fleet import Fleet
+from fleetcc.agent.plan import RunHere, Send, plan
+from fleetcc.cli.hosts import probe_backend, timeouts_of
+from fleetcc.command.preprocess import preprocess_argv, remote_argv
+from fleetcc.errors import UsageError
+from fleetcc.hosts.grammar import HostKind
+from fleetcc.model import Compiler, Form, Reason
+from fleetcc.settings import Settings, load_settings
+from fleetcc.toolchain.identify import identify
+
+
+@click.command(
+    name="explain", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> None:
+    """Say whether COMMAND would run here or on a host of the fleet, and why.
+
+    The decision is made by the same code, from the same settings and host list, as a real compile's.
+    Example: fleetcc explain -- g++ -O2 -c x.cc -o x.o
+    """
+    argv = [os.fsencode(word) for word in words]
+    settings = load_settings(os.environb)
+    program = shutil.which(words[0])
+    if program is None:
+        raise UsageError(f"{words[0]}: command not found")
+    compiler = identify(os.fsencode(program), argv[0], os.environb)
+    click.echo(f"compiler  {program}: {_compiler_text(compiler)}")
+    planned = plan(argv, os.fsencode(os.getcwd()), os.environb, compiler, settings)
+    if isinstance(planned, RunHere):
+        _say_here(planned.reason, planned.detail)
+    else:
+        _say_remote(planned, compiler, settings)
+
+
+def _compiler_text(compiler: Compiler) -> str:
+    version = ".".join(str(part) for part in compiler.version)
+    asked = f", asked for as {os.fsdecode(compiler.remote_name)}" if compiler.remote_name else ""
+    return f"{compiler.family.value} {version}{asked}"
+
+
+def _say_here(reason: Reason, detail: str) -> None:
+    click.echo(f"decision  here ({reason.slug})")
+    click.echo(f"because   {reason.text}" + (f": {detail}" if detail else ""))
+
+
+def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
+    compilation = planned.compilation
+    suitable = asyncio.run(_suitable(planned, settings))
+    if not any(form for _, form in suitable):
+        _say_here(Reason.DEBUG_COLUMNS, "")
+        return
+    click.echo("decision  on a host (remote), as preprocessed text")
+    click.echo(f"source    {os.fsdecode(compilation.source)}")
+    click.echo(f"output    {os.fsdecode(compilation.output)}")
+    if compilation.depfile is not None:
+        click.echo(f"depfile   {os.fsdecode(compilation.depfile.path)} (written by the preprocessor here)")
+    for host, form in suitable:
+        click.echo(
+            f"host      {host}: {f'can take it ({form.value})' if form else 'cannot: it takes expanded text only'}"
+        )
+    form = next(form for _, form in suitable if form)
+    if not compilation.preprocessed_input:
+        click.echo(f"runs here {_shown(preprocess_argv(compilation, form))}")
+    click.echo(f"and there {_shown(remote_argv(compilation, form, compiler.remote_name or b''))}")
+
+
+def _shown(argv: list[bytes]) -> str:
+    return shlex.join(os.fsdecode(word) for word in argv)
+
+
+async def _suitable(planned: Send, settings: Settings) -> list[tuple[str, Form | None]]:
+    async with asyncio.TaskGroup() as tasks:
+        fleet = Fleet(probe_backend(), tasks, random.Random(0))
+        if Form.DIRECTIVES in planned.forms:
+            await fleet.learn(planned.hosts, timeouts_of(settings))
+        return [
+            (host.text, fleet.form_for(host, planned.forms))
+            for host in planned.hosts.hosts
+            if host.kind is not HostKind.LOCAL and not host.down
+        ]

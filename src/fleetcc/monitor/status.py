@@ -1,0 +1,55 @@
+"""The agent's status for people: one screen."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from fleetcc.model import Reason
+
+_REASONS: Final = {reason.slug: reason for reason in Reason}
+_WIDEST: Final = 60
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """Agent, hosts, slots, jobs now, and why jobs ran where they ran."""
+    return "\n".join([*_agent(status), *_hosts(status), *_jobs(status), *_reasons(status)])
+
+
+def _agent(status: Mapping[str, Any]) -> Iterable[str]:
+    local = status["local"]
+    leaving = ", leaving" if status["draining"] else ""
+    yield f"agent {status['version']}, pid {status['pid']}, up {status['uptime_seconds']:.0f} s{leaving}"
+    yield (
+        f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing on {local['processors']} "
+        f"processors; {local['waiting']} wait for a local slot, {status['waiting_for_hosts']} for a host"
+    )
+
+
+def _hosts(status: Mapping[str, Any]) -> Iterable[str]:
+    if not status["hosts"]:
+        yield "hosts: no job has named any yet"
+        return
+    yield "hosts:"
+    for host in status["hosts"]:
+        slots = "#" * host["running"] + "." * max(0, host["limit"] - host["running"])
+        alone = (
+            f"  left alone for {host['left_alone_seconds']:.0f} s after a failure"
+            if host["left_alone_seconds"]
+            else ""
+        )
+        yield f"  {host['host']:<30} [{slots[:_WIDEST]}] {host['running']}/{host['limit']} {host['server']}{alone}"
+
+
+def _jobs(status: Mapping[str, Any]) -> Iterable[str]:
+    yield f"jobs: {len(status['jobs'])} now, {status['total']} so far, {status['cancelled']} cancelled"
+    for job in status["jobs"]:
+        where = job["host"] or "-"
+        yield f"  {job['state']:<13} {job['seconds']:7.1f} s  {where:<24} {job['label']}"
+
+
+def _reasons(status: Mapping[str, Any]) -> Iterable[str]:
+    counts = sorted(status["by_reason"].items(), key=lambda item: (-item[1], item[0]))
+    if counts:
+        yield "ended, by reason:"
+    for slug, count in counts:
+        reason = _REASONS.get(slug)
+        yield f"  {count:6}  {slug:<20} {reason.text if reason else ''}"
