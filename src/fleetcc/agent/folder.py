@@ -42,8 +42,8 @@ class Folder:
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             os.close(descriptor)
             raise UsageError(
-                f"the agent's folder {path!r} must belong to uid {os.geteuid()} with mode 0700; it belongs to uid "
-                f"{status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
+                f"the agent's folder {path!r} must belong to uid {os.geteuid()} with mode 0700; "
+                f"it belongs to uid {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
             )
         return cls(path, descriptor)
 

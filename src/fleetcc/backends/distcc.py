@@ -17,7 +17,7 @@ from fleetcc.wire.greeting import GREETING, Welcome, parse_welcome
 
 # A welcome is a dozen short lines; anything longer is something else's answer.
 _MAX_WELCOME_BYTES: Final = 4096
-# How much of a big request is handed to the transport at once, so that each piece that leaves proves progress.
+# A big request goes to the transport in pieces, so that each piece that leaves proves progress.
 _SEND_BYTES: Final = 256 << 10
 
 
@@ -141,15 +141,15 @@ class _Conversation(asyncio.Protocol):
             if isinstance(event, Response) and not self._response.done():
                 self._response.set_result(event)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._writable.set()
         if self._heard:
             self._fail(HostError("closed in the middle of its answer"))
         else:
             self._fail(
                 HostRefusedError(
-                    "closed without an answer: this address is not allowed there, the compiler or an option is "
-                    "refused, or the server is stopping; its log says which"
+                    "closed without an answer: this address is not allowed there, the compiler or an "
+                    "option is refused, or the server is stopping; its log says which"
                 )
             )
 
@@ -174,7 +174,7 @@ class _Greeter(asyncio.Protocol):
         if b"\r\n\r\n" in self._data or len(self._data) > _MAX_WELCOME_BYTES:
             self._finish()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._finish()
 
     def _finish(self) -> None:

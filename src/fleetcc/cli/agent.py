@@ -69,8 +69,8 @@ def status() -> None:
     jobs = answer["jobs"]
     assert isinstance(jobs, list)
     click.echo(
-        f"agent {answer['version']}, pid {answer['pid']}, serves {answer['folder']} for {answer['uptime_seconds']} s: "
-        f"{len(jobs)} jobs now, {answer['total']} so far"
+        f"agent {answer['version']}, pid {answer['pid']}, serves {answer['folder']} "
+        f"for {answer['uptime_seconds']} s: {len(jobs)} jobs now, {answer['total']} so far"
     )
 
 

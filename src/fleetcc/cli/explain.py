@@ -66,9 +66,8 @@ def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
     if compilation.depfile is not None:
         click.echo(f"depfile   {os.fsdecode(compilation.depfile.path)} (written by the preprocessor here)")
     for host, form in suitable:
-        click.echo(
-            f"host      {host}: {f'can take it ({form.value})' if form else 'cannot: it takes expanded text only'}"
-        )
+        can = f"can take it ({form.value})" if form else "cannot: it takes expanded text only"
+        click.echo(f"host      {host}: {can}")
     form = next(form for _, form in suitable if form)
     if not compilation.preprocessed_input:
         click.echo(f"runs here {_shown(preprocess_argv(compilation, form))}")

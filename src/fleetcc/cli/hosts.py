@@ -106,6 +106,5 @@ def _print(found: FoundHosts, rows: list[dict[str, object]]) -> None:
             text = f"{text}: {row['running']} of {row['slots']} slots run, {row['waiting']} wait" + (
                 "" if row["capacity"] == row["slots"] else f", capacity now {row['capacity']}"
             )
-        click.echo(
-            f"  {'ok  ' if row['answers'] else 'FAIL'} {row['host']!s:<{width}}  limit {row['limit']:<3} {text}"
-        )
+        sign = "ok  " if row["answers"] else "FAIL"
+        click.echo(f"  {sign} {row['host']!s:<{width}}  limit {row['limit']:<3} {text}")

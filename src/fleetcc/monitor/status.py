@@ -19,8 +19,8 @@ def _agent(status: Mapping[str, Any]) -> Iterable[str]:
     leaving = ", leaving" if status["draining"] else ""
     yield f"agent {status['version']}, pid {status['pid']}, up {status['uptime_seconds']:.0f} s{leaving}"
     yield (
-        f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing on {local['processors']} "
-        f"processors; {local['waiting']} wait for a local slot, {status['waiting_for_hosts']} for a host"
+        f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing on "
+        f"{local['processors']} processors; {local['waiting']} wait for a local slot, {status['waiting_for_hosts']} for a host"
     )
 
 
@@ -36,7 +36,8 @@ def _hosts(status: Mapping[str, Any]) -> Iterable[str]:
             if host["left_alone_seconds"]
             else ""
         )
-        yield f"  {host['host']:<30} [{slots[:_WIDEST]}] {host['running']}/{host['limit']} {host['server']}{alone}"
+        counts = f"{host['running']}/{host['limit']}"
+        yield f"  {host['host']:<30} [{slots[:_WIDEST]}] {counts} {host['server']}{alone}"
 
 
 def _jobs(status: Mapping[str, Any]) -> Iterable[str]:
