@@ -44,15 +44,14 @@ class MessageReader(Generic[Event]):
         self._wanted = first
         self._chunks: list[bytes | bytearray] = []
         self._held = 0
-        self._error: str | None = None
+        self._error: tuple[type[ProtocolError], str] | None = None  # not the object: it would hold its frames
         self.received_bytes = 0  # everything that came, extra bytes included
         self.extra_bytes = 0  # what came after the end of the message, and was thrown away
         self.is_complete = False
 
     def receive(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream; answers what they complete. Raises ProtocolError."""
-        if self._error is not None:
-            raise ProtocolError(self._error)
+        self._raise_again()
         self.received_bytes += len(data)
         if self.is_complete:
             self.extra_bytes += len(data)
@@ -65,9 +64,8 @@ class MessageReader(Generic[Event]):
     def finish(self, reason: str) -> None:
         """No more bytes will come; raises ProtocolError in the middle of a message, not before its start."""
         if self._error is None and self.received_bytes and not self.is_complete:
-            self._fail(f"{reason}: {self._held} of the next {self._wanted} bytes had come")
-        if self._error is not None:
-            raise ProtocolError(self._error)
+            self._fail(ProtocolError(f"{reason}: {self._held} of the next {self._wanted} bytes had come"))
+        self._raise_again()
 
     def _parse(self, data: bytes) -> list[Event]:
         events: list[Event] = []
@@ -75,8 +73,8 @@ class MessageReader(Generic[Event]):
         send = self._parser.send
         try:
             while at + wanted <= end:
-                step = send(data[at : at + wanted])
                 at += wanted
+                step = send(data[at - wanted : at])
                 while not isinstance(step, int):
                     events.append(step)
                     step = send(b"")
@@ -85,16 +83,21 @@ class MessageReader(Generic[Event]):
             self.is_complete = True
             self.extra_bytes = end - at
         except ProtocolError as error:
-            self._fail(str(error))
+            self._fail(error)
             raise
         else:
             self._wanted = wanted
             self._hold(data[at:])
         return events
 
-    def _fail(self, error: str) -> None:
-        self._error = error
+    def _fail(self, error: ProtocolError) -> None:
+        self._error = (type(error), str(error))
         self._chunks.clear()
+
+    def _raise_again(self) -> None:
+        if self._error is not None:
+            kind, text = self._error
+            raise kind(text)
 
     def _hold(self, data: bytes) -> None:
         self._held += len(data)
