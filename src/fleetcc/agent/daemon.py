@@ -195,6 +195,7 @@ class Agent:
             "total": services.stories.total,
             "cancelled": services.stories.cancelled,
             "by_reason": dict(services.stories.by_reason),
+            "by_host": dict(services.stories.by_host),
         }
 
     def _finish(self, connection: LauncherConnection) -> None:

@@ -89,6 +89,7 @@ class Stories:
     running: dict[int, Story] = field(default_factory=dict)
     recent: deque[Story] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))
     by_reason: Counter[str] = field(default_factory=Counter)
+    by_host: Counter[str] = field(default_factory=Counter)
     cancelled: int = 0
     total: int = 0
 
@@ -107,6 +108,7 @@ class Stories:
             self.cancelled += 1
         elif story.reason is not None:
             self.by_reason[story.reason.slug] += 1
+            self.by_host[story.host] += 1
         if self.log_descriptor is not None:
             _append_line(self.log_descriptor, story)
 

@@ -13,10 +13,8 @@ from fleetcc.backends.stream import Resolver, open_stream
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
 from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request
-from fleetcc.wire.greeting import GREETING, Welcome, parse_welcome
+from fleetcc.wire.greeting import GREETING, MAX_WELCOME_BYTES, Welcome, is_welcome_complete, parse_welcome
 
-# A welcome is a dozen short lines; anything longer is something else's answer.
-_MAX_WELCOME_BYTES: Final = 4096
 # A big request goes to the transport in pieces, so that each piece that leaves proves progress.
 _SEND_BYTES: Final = 256 << 10
 
@@ -171,7 +169,7 @@ class _Greeter(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if b"\r\n\r\n" in self._data or len(self._data) > _MAX_WELCOME_BYTES:
+        if is_welcome_complete(self._data) or len(self._data) > MAX_WELCOME_BYTES:
             self._finish()
 
     def connection_lost(self, _exc: Exception | None) -> None:

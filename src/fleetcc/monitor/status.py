@@ -18,10 +18,8 @@ def _agent(status: Mapping[str, Any]) -> Iterable[str]:
     local = status["local"]
     leaving = ", leaving" if status["draining"] else ""
     yield f"agent {status['version']}, pid {status['pid']}, up {status['uptime_seconds']:.0f} s{leaving}"
-    yield (
-        f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing on "
-        f"{local['processors']} processors; {local['waiting']} wait for a local slot, {status['waiting_for_hosts']} for a host"
-    )
+    yield f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing"
+    yield f"waiting: {local['waiting']} for a local slot, {status['waiting_for_hosts']} for a host"
 
 
 def _hosts(status: Mapping[str, Any]) -> Iterable[str]:

@@ -120,10 +120,11 @@ def decode_request(header: RequestHeader, body: bytes) -> JobRequest | ControlRe
         if not separator:
             raise ProtocolError("a control request without its version")
         return ControlRequest(version, rest)
-    fields = body.split(b"\0")
     expected = 3 + header.argument_count + header.environment_count
-    if len(fields) != expected + 1 or fields[-1]:
-        raise ProtocolError(f"a job request with {len(fields) - 1} strings where {expected} were announced")
+    strings = body.count(b"\0")
+    if strings != expected or not body.endswith(b"\0"):
+        raise ProtocolError(f"a job request with {strings} strings where {expected} were announced")
+    fields = body.split(b"\0")
     if header.argument_count == 0:
         raise ProtocolError("a job request without a compiler")
     first_variable = 3 + header.argument_count
