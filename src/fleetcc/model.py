@@ -98,6 +98,11 @@ class Reason(Enum):
     DEPENDENCY_ENVIRONMENT = ("dependency-environment", "DEPENDENCIES_OUTPUT or SUNPRO_DEPENDENCIES is set")
     CONFIGURE_PROBE = ("configure-probe", "a configure probe, too small to travel")
     RESPONSE_FILE = ("response-file", "a response file (@file) that cannot be read")
+    UNKNOWN_OPTION = (
+        "unknown-option",
+        "an option that fleetcc does not know, cannot carry, or that lacks its value",
+    )
+    LOCAL_FILES = ("local-files", "has the compiler itself read other files of this machine")
     UNSAFE_OPTION = ("unsafe-option", "an option that no server may be asked to run")
     UNKNOWN_COMPILER = ("unknown-compiler", "neither gcc nor clang, as far as its own answers tell")
     COMPILER_NAME = ("compiler-name", "the compiler is outside PATH, so servers cannot know it by name")
@@ -109,9 +114,9 @@ class Reason(Enum):
     LOCALHOST_ENTRY = ("localhost-entry", "the host list's `localhost` was free first")
 
     # -- the fleet could not
-    ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately and is being left alone for a while")
+    ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately or cannot be reached")
     NO_SUITABLE_HOST = ("no-suitable-host", "no host takes the form that this job needs")
-    HOSTS_FAILED = ("hosts-failed", "two hosts failed before their compiler had spoken")
+    HOSTS_FAILED = ("hosts-failed", "the hosts that were tried failed before their compiler had spoken")
     REFUSED = ("refused", "the hosts closed without an answer: not allowed there, or no such compiler")
 
     # -- a compiler spoke
