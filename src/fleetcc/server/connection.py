@@ -1,0 +1,293 @@
+"""One client's connection, from its first byte to its last.
+
+Theory of operation. The first bytes tell the protocol: `DIST` begins a request, `FLEETCC/1` asks who we are,
+anything else is closed. Of a request only the head is read; then the connection stops reading until the
+gate lets the body come. It never stops noticing that the client left. When the body is complete a task
+carries the job out; bytes after it are counted and thrown away. Every stage has its time limit: a client
+that stops sending is closed, a client that is waited for is never hurried.
+
+    OPENING ─▶ HEAD ─▶ WAITING ─▶ BODY ─▶ JOB ─▶ ANSWERING ─▶ CLOSED
+        └───────────────── any of them, on an error or when the client leaves ─▶ CLOSED
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Final, cast
+
+from fleetcc.errors import ProtocolError
+from fleetcc.server.gate import Ticket
+from fleetcc.server.orders import Order
+from fleetcc.wire.distcc import RequestBody, RequestHead, RequestReader
+from fleetcc.wire.greeting import GREETING
+
+if TYPE_CHECKING:
+    from fleetcc.server.service import Service
+
+_log: Final = logging.getLogger(__name__)
+
+# Before the head is complete little is known about a client: small reads keep 1,000 of them cheap.
+HEAD_BUFFER_BYTES: Final = 4 << 10
+BODY_BUFFER_BYTES: Final = 256 << 10
+SILENCE_SECONDS: Final = 30.0
+HEAD_SECONDS: Final = 60.0
+BODY_SECONDS: Final = 600.0
+# A client that sends on and on after its request is not one of ours.
+EXTRA_BYTES: Final = 1 << 20
+
+
+class State(Enum):
+    """Where a connection is."""
+
+    OPENING = "opening"
+    HEAD = "head"
+    WAITING = "waiting"
+    BODY = "body"
+    JOB = "job"
+    ANSWERING = "answering"
+    CLOSED = "closed"
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol object of one connection."""
+
+    def __init__(self, service: "Service", client: str | None = None) -> None:
+        self.client = client or ""
+        self.state = State.OPENING
+        self.outcome: str | None = None  # how it ended, for --inetd's exit status
+        self._service = service
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._opening = b""
+        self._reader = RequestReader(service.limits)
+        self._order: Order | None = None
+        self._ticket: Ticket | None = None
+        self._raw: bytes | None = None
+        self._job: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._progress = self._deadline = 0.0
+
+    # -- from the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        # uvloop's transports are what asyncio.Transport says without being instances of it.
+        self._transport = cast("asyncio.Transport", transport)
+        client = self.client or self._service.admit(self._transport)
+        if client is None:
+            self.state = State.CLOSED
+            self._transport.abort()
+            return
+        self.client = client
+        self._service.opened(self)
+        self._expect(HEAD_SECONDS)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Where the next bytes go: one buffer for all connections, because each is emptied at once."""
+        if self.state in (State.OPENING, State.HEAD):
+            return self._service.head_buffer
+        return self._service.body_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come."""
+        self.received(bytes(self.get_buffer(-1)[:nbytes]))
+
+    def eof_received(self) -> None:
+        """The client sends no more: it cancels, whatever state its request is in."""
+        if self.state is not State.ANSWERING:
+            self._leave("the client left")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The transport is closed, by either side."""
+        self._leave("the client left")
+        self._service.closed(self)
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come; also called for transports that know no buffers."""
+        self._progress = self._loop.time()
+        try:
+            if self.state is State.OPENING:
+                self._receive_opening(data)
+            elif self.state is not State.CLOSED:
+                self._receive_request(data)
+        except Exception:  # noqa: BLE001 - one of the three places: one connection's fault ends it alone
+            _log.exception("client=%s result=internal-error", self.client)
+            self.abort()
+
+    # -- stages
+
+    def _receive_opening(self, data: bytes) -> None:
+        self._opening += data
+        if self._opening.startswith(b"DIST"):
+            self.state = State.HEAD
+            data, self._opening = self._opening, b""
+            self._receive_request(data)
+        elif self._opening.startswith(GREETING):
+            self._service.stats.greetings += 1
+            self.answer([self._service.welcome()], "greeting")
+        elif not b"DIST".startswith(self._opening) and not GREETING.startswith(self._opening):
+            self.reject(f"first bytes {self._opening[:16]!r} where b'DIST' was expected")
+
+    def _receive_request(self, data: bytes) -> None:
+        try:
+            events = self._reader.receive(data)
+        except ProtocolError as error:
+            self.reject(str(error))
+            return
+        for event in events:
+            if self.state is State.CLOSED:
+                return
+            if isinstance(event, RequestHead):
+                self._take_head(event)
+            elif isinstance(event, RequestBody):
+                self._take_body(event.raw)
+        if self._reader.extra_bytes > EXTRA_BYTES:
+            self.reject(f"{self._reader.extra_bytes} bytes after the request")
+        elif self.state is State.WAITING and self._raw is None:
+            self._pause()
+
+    def _take_head(self, head: RequestHead) -> None:
+        order = self._service.order(head)
+        if isinstance(order, str):
+            self.reject(order)
+            return
+        self._order = order
+        self.state = State.WAITING
+        self._expect(None)
+        self._ticket = self._service.gate.join(
+            self.client, order.summary, self._may_upload, self._waited_too_long
+        )
+
+    def _take_body(self, raw: bytes) -> None:
+        self._raw = raw
+        if self.state is State.BODY:
+            self._begin_job()
+
+    def _may_upload(self) -> None:
+        if self.state is not State.WAITING:
+            return
+        self.state = State.BODY
+        if self._raw is not None:
+            self._begin_job()
+            return
+        self._resume()
+        self._expect(BODY_SECONDS)
+
+    def _begin_job(self) -> None:
+        assert self._order is not None
+        assert self._ticket is not None
+        assert self._raw is not None
+        self.state = State.JOB
+        self._expect(None)
+        raw, self._raw = self._raw, None
+        self._job = self._service.start_job(self, self._order, self._ticket, raw)
+
+    def answer(self, buffers: Sequence[bytes], outcome: str) -> None:
+        """Send this and close."""
+        if self.state is State.CLOSED:
+            return
+        assert self._transport is not None
+        self.state = State.ANSWERING
+        self.outcome = outcome
+        self._transport.writelines(buffers)
+        self._transport.close()
+        self._watch_sending(-1)
+
+    # -- ends
+
+    def reject(self, reason: str) -> None:
+        """Close without a byte, which is all that distcc's protocol has for a refusal."""
+        if self.state is State.CLOSED:
+            return
+        _log.info("client=%s result=rejected reason=%s", self.client, reason)
+        self._service.stats.rejected += 1
+        self.outcome = "rejected"
+        self.abort()
+
+    def abort(self) -> None:
+        """Close now, whatever is on its way."""
+        self._leave("closed")
+        if self._transport is not None:
+            self._transport.abort()
+
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost if it were closed: no job of it runs or is being answered."""
+        return self.state not in (State.JOB, State.ANSWERING)
+
+    def _leave(self, reason: str) -> None:
+        if self.state is State.CLOSED:
+            return
+        state, self.state = self.state, State.CLOSED
+        self.outcome = self.outcome or "left"
+        self._expect(None)
+        self._raw = None
+        if state is State.JOB:
+            assert self._job is not None
+            self._job.cancel()  # it leaves the gate when its compiler is gone
+        elif state in (State.WAITING, State.BODY):
+            assert self._ticket is not None
+            self._service.hangups.forget(self._descriptor())
+            self._service.gate.leave(self._ticket)
+            _log.info(
+                "client=%s result=%s stage=%s reason=%s", self.client, self.outcome, state.value, reason
+            )
+
+    def _waited_too_long(self) -> None:
+        self.reject("waited too long for a slot")
+
+    # -- reading less than comes
+
+    def _pause(self) -> None:
+        assert self._transport is not None
+        self._transport.pause_reading()
+        self._service.hangups.watch(self._descriptor(), self._hung_up)
+
+    def _resume(self) -> None:
+        assert self._transport is not None
+        self._service.hangups.forget(self._descriptor())
+        self._transport.resume_reading()
+
+    def _hung_up(self) -> None:
+        self._leave("the client left")
+        assert self._transport is not None
+        self._transport.abort()
+
+    def _descriptor(self) -> int:
+        assert self._transport is not None
+        found: int = self._transport.get_extra_info("socket").fileno()
+        return found
+
+    # -- time limits
+
+    def _expect(self, limit_seconds: float | None) -> None:
+        """From now on bytes must come, the last of them within this time; None: nothing is expected."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if limit_seconds is not None:
+            self._progress = self._loop.time()
+            self._deadline = self._progress + limit_seconds
+            self._timer = self._loop.call_later(SILENCE_SECONDS, self._check_progress)
+
+    def _check_progress(self) -> None:
+        now = self._loop.time()
+        if now >= self._deadline:
+            self.reject("the request did not come in time")
+        elif now - self._progress >= SILENCE_SECONDS:
+            self.reject(f"no byte of the request came for {SILENCE_SECONDS:.0f} s")
+        else:
+            silent_until = min(self._progress + SILENCE_SECONDS, self._deadline)
+            self._timer = self._loop.call_later(silent_until - now, self._check_progress)
+
+    def _watch_sending(self, last_left: int) -> None:
+        if self.state is State.CLOSED or self._transport is None:
+            return
+        left = self._transport.get_write_buffer_size()
+        if left == last_left:
+            self.reject(f"took none of its answer for {SILENCE_SECONDS:.0f} s")
+            return
+        self._timer = self._loop.call_later(SILENCE_SECONDS, self._watch_sending, left)
+
+
+ConnectionFactory = Callable[[], Connection]

@@ -1,0 +1,111 @@
+"""The life of a daemon: listens, serves until told to stop, lets running jobs end, goes."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from fleetcc.server import logs
+from fleetcc.server.connection import Connection
+from fleetcc.server.listening import BACKLOG
+from fleetcc.server.notify import Notifier
+from fleetcc.server.options import ServerOptions
+from fleetcc.server.service import Service
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One daemon process."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        listeners: Sequence[socket.socket],
+        notifier: Notifier,
+        ready: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._listeners = listeners
+        self._notifier = notifier
+        self._ready = ready
+        self._stop = asyncio.Event()
+        self._service: Service | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or the end of --lifetime."""
+        async with asyncio.TaskGroup() as tasks:
+            service = self._service = Service(self._options, tasks)
+            try:
+                servers = [await self._serve(service, sock) for sock in self._listeners]
+                self._handle_signals()
+                self._say_ready()
+                await self._stop.wait()
+                await self._drain(service, servers)
+            finally:
+                service.kill()
+        service.close()
+        _log.info("stopped")
+
+    async def _serve(self, service: Service, sock: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if sock.family == socket.AF_UNIX:
+            return await loop.create_unix_server(lambda: Connection(service), sock=sock, backlog=BACKLOG)
+        return await loop.create_server(lambda: Connection(service), sock=sock, backlog=BACKLOG)
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_stop, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, self._reopen_logs)
+        if self._options.lifetime_seconds:
+            loop.call_later(self._options.lifetime_seconds, self._asked_to_stop, "--lifetime")
+
+    def _say_ready(self) -> None:
+        places = " ".join(_place(sock) for sock in self._listeners)
+        options = self._options
+        allowed = " ".join(str(network) for network in options.access.networks)
+        _log.info(
+            "listening on %s slots=%d load_limit=%g memory_reserve=%dM allow=%s",
+            places,
+            options.slots,
+            options.load_limit,
+            options.memory_reserve_bytes >> 20,
+            allowed,
+        )
+        self._notifier.say("READY=1", f"STATUS=listening on {places}, {options.slots} slots")
+        self._ready()
+
+    def _asked_to_stop(self, why: str) -> None:
+        assert self._service is not None
+        if self._stop.is_set():
+            _log.info("%s again: ending running jobs", why)
+            self._service.kill()
+            return
+        _log.info("%s: leaving when %d running jobs have ended", why, self._service.gate.running)
+        self._notifier.say("STOPPING=1")
+        self._stop.set()
+
+    def _reopen_logs(self) -> None:
+        self._notifier.say("RELOADING=1")
+        logs.reopen()
+        self._notifier.say("READY=1")
+
+    async def _drain(self, service: Service, servers: Sequence[asyncio.Server]) -> None:
+        for server in servers:
+            server.close()
+        service.drop_waiting()
+        try:
+            async with asyncio.timeout(self._options.drain_timeout_seconds):
+                await service.idle()
+        except TimeoutError:
+            _log.warning("jobs still ran after %g s: ending them", self._options.drain_timeout_seconds)
+
+
+def _place(sock: socket.socket) -> str:
+    name = sock.getsockname()
+    if not isinstance(name, tuple):
+        return str(name)
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -1,0 +1,25 @@
+"""What an administrator decided about one server; made by the CLI, read by everybody here."""
+
+from dataclasses import dataclass
+
+from fleetcc.server.access import AccessList
+from fleetcc.server.compilers import CompilerRules
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """One server's settings. Times in seconds; 0 means without limit where a field says so."""
+
+    access: AccessList
+    compilers: CompilerRules
+    state_directory: str
+    temporary_directory: str
+    slots: int
+    load_limit: float  # 0: the load average never matters
+    memory_reserve_bytes: int  # 0: memory never matters
+    queue_timeout_seconds: float
+    job_lifetime_seconds: float  # 0: for ever
+    drain_timeout_seconds: float
+    lifetime_seconds: float  # 0: for ever; tests end their servers by it
+    max_waiting: int
+    nice: int  # added to the server's own, for compilers
