@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetcc.model import Family, Reason
 
@@ -72,6 +72,19 @@ class Row:
     trait: Trait = Trait.NONE
 
 
+class Option(NamedTuple):
+    """One option of a command line with its value."""
+
+    row: Row
+    spelled: tuple[bytes, ...]  # one or two words
+    value: bytes
+
+
+def takes_next(row: Row, word: bytes) -> bool:
+    """Is the option's value the next word?"""
+    return row.shape is Shape.SEPARATE or (row.shape is Shape.EITHER and len(word) == len(row.name))
+
+
 def _rows(
     names: str, shape: Shape, role: Role, reason: Reason | None = None, trait: Trait = Trait.NONE
 ) -> tuple[Row, ...]:
@@ -81,6 +94,9 @@ def _rows(
 def _local(reason: Reason, shape: Shape, names: str) -> tuple[Row, ...]:
     return _rows(names, shape, Role.LOCAL, reason)
 
+
+# The long spellings of the stages.
+STAGES: Final = {b"-c": b"-c", b"-S": b"-S", b"--compile": b"-c", b"--assemble": b"-S"}
 
 _WHOLE, _JOINED, _SEPARATE, _EITHER = Shape.WHOLE, Shape.JOINED, Shape.SEPARATE, Shape.EITHER
 
@@ -305,7 +321,7 @@ _CLANG_ONLY: Final = (
     *_rows("--", _WHOLE, Role.END_OF_OPTIONS),
     *_rows("-Xclang", _SEPARATE, Role.FOR_CLANG),
     *_rows("-mllvm", _SEPARATE, Role.FOR_LLVM),
-    *_rows("-target -mthread-model -meabi", _SEPARATE, Role.BOTH),
+    *_rows("-target -mthread-model", _SEPARATE, Role.BOTH),
     *_rows("--target= -stdlib= --stdlib= -rtlib= --rtlib= -unwindlib= --unwindlib=", _JOINED, Role.BOTH),
     *_rows(
         "-Qunused-arguments -Qn -Qy -integrated-as -no-integrated-as -nogpulib "
@@ -324,6 +340,7 @@ _CLANG_ONLY: Final = (
     *_rows("-fdebug-macro", _WHOLE, Role.BOTH, trait=Trait.NOT_DIRECTIVES | Trait.NOT_EXPANDED),
     *_local(Reason.RECORDS_COMMAND, _WHOLE, "-grecord-gcc-switches"),
     *_local(Reason.MODULES, _WHOLE, "-fmodules"),
+    *_local(Reason.UNKNOWN_OPTION, _JOINED, "-mllvm= -mmlir"),
 )
 
 _COMMON: Final = (*_COMMAND, *_NO_COMPILE, *_PREPROCESSING, *_LINKING, *_COMPILING, *_DEBUGGING, *_STAYING)

@@ -46,7 +46,7 @@ _CLANG_WORDS: Final = frozenset(
         b"-no-struct-path-tbaa",
     }
 )  # fmt: skip
-_CLANG_SEPARATE: Final = frozenset({b"-target-feature", b"-target-cpu", b"-tune-cpu", b"-mllvm"})
+_CLANG_SEPARATE: Final = frozenset({b"-target-feature", b"-target-cpu", b"-tune-cpu"})
 _CLANG_PLUGINS: Final = (b"-load", b"-plugin", b"-add-plugin")
 
 _KEEP: Final = Row(b"", Shape.WHOLE, Role.BOTH)

@@ -4,9 +4,9 @@ Knows no policy: whatever stands in the way is noted as an obstacle, and `analys
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from fleetcc.command.options import TABLES, Role, Row, Shape, Trait
+from fleetcc.command.options import STAGES, TABLES, Option, Role, Row, Shape, Trait, takes_next
 from fleetcc.command.passthrough import assembler_obstacle, clang_row, llvm_obstacle, preprocessor_row
 from fleetcc.model import Family, Reason
 
@@ -17,16 +17,6 @@ DEPENDENCY_PATH: Final = b"/dev/fd/3"
 _MISLEADING: Final = tuple(
     b"." + suffix for suffix in b"i ii c cc cpp cxx cp c++ C m mm mi mii M o s S".split()
 )
-
-_OPTION_NAMES: Final = {b"--compile": b"-c", b"--assemble": b"-S"}
-
-
-class Option(NamedTuple):
-    """One option with its value."""
-
-    row: Row
-    spelled: tuple[bytes, ...]  # one or two words
-    value: bytes
 
 
 class Walk:
@@ -118,10 +108,6 @@ class Walk:
             self.stop(Reason.UNKNOWN_OPTION, value)
 
 
-def _takes_next(row: Row, word: bytes) -> bool:
-    return row.shape is Shape.SEPARATE or (row.shape is Shape.EITHER and word == row.name)
-
-
 # -- one function per role
 
 
@@ -136,7 +122,7 @@ def _include(walk: Walk, option: Option) -> None:
 
 
 def _stage(walk: Walk, option: Option) -> None:
-    walk.stages.append(_OPTION_NAMES.get(option.row.name, option.row.name))
+    walk.stages.append(STAGES[option.row.name])
 
 
 def _output(walk: Walk, option: Option) -> None:
@@ -206,7 +192,7 @@ def _clang(walk: Walk, option: Option) -> None:
             walk.stop(inner.reason, option.value)
         if inner.trait:
             walk.traits.append(inner.trait)
-        walk.clang_value = inner if _takes_next(inner, option.value) else None
+        walk.clang_value = inner if takes_next(inner, option.value) else None
     walk.preprocess += option.spelled
     if inner.role is Role.BOTH:
         walk.compile += option.spelled
@@ -215,7 +201,7 @@ def _clang(walk: Walk, option: Option) -> None:
 def _preprocessor_word(walk: Walk, option: Option) -> None:
     inner = preprocessor_row(option.value, walk.family)
     # An option whose value would be the next -Xpreprocessor's is rare enough to stay.
-    if inner.role is not Role.PREPROCESS or _takes_next(inner, option.value):
+    if inner.role is not Role.PREPROCESS or takes_next(inner, option.value):
         walk.stop(inner.reason or Reason.UNKNOWN_OPTION, option.value)
     if inner.trait:
         walk.traits.append(inner.trait)
@@ -230,8 +216,8 @@ def _preprocessor_list(walk: Walk, option: Option) -> None:
         written.append(word)
         if inner.trait:
             walk.traits.append(inner.trait)
-        takes_next = _takes_next(inner, word)
-        following = next(words, None) if takes_next else word[len(inner.name) :]
+        has_next = takes_next(inner, word)
+        following = next(words, None) if has_next else word[len(inner.name) :]
         if inner.role is Role.LOCAL or following is None:
             walk.stop(inner.reason or Reason.UNKNOWN_OPTION, option.spelled[0])
             return
@@ -242,7 +228,7 @@ def _preprocessor_list(walk: Walk, option: Option) -> None:
             walk.has_dependency_target = True
         elif inner.role is Role.INCLUDE:
             walk.forced_includes.append(following)
-        if takes_next:
+        if has_next:
             written.append(following)
     walk.preprocess.append(b",".join(written))
 
