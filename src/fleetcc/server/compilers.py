@@ -9,15 +9,13 @@ import os
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from fleetcc.command.names import parse_compiler_name
+from fleetcc.command.serverside import is_compiler_name
 
 MASQUERADE_DIRECTORIES: Final = (b"/usr/lib/distcc",)
 _DISTRIBUTORS: Final = frozenset(
     (b"distcc", b"fleetcc", b"fleetcc-cli", b"icecc", b"nocc", b"homcc", b"distccd", b"fleetccd")
 )
 _CUT_DIRECTORIES: Final = (b"/usr/bin/", b"/bin/")
-# Names that the list of masqueraded compilers may hold beside those that we know.
-_EXTRA_NAMES: Final = frozenset((b"c89-gcc", b"c99-gcc"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _without_directory(word: bytes) -> bytes:
 
 
 def _is_allowed_name(name: bytes) -> bool:
-    if parse_compiler_name(name) is not None or name in _EXTRA_NAMES:
+    if is_compiler_name(name):
         return True
     return any(os.access(os.path.join(directory, name), os.X_OK) for directory in MASQUERADE_DIRECTORIES)
 

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from fleetcc.errors import ExitCode, UsageError
 
@@ -47,15 +47,15 @@ def _listen_everywhere(port: int) -> socket.socket:
 _NO_ADDRESS: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def _look_up(name: str, port: int) -> list[tuple[int, tuple[str | int, ...]]]:
+def _look_up(name: str, port: int) -> list[tuple[int, Any]]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise BindError(f"--listen {name}: {error}") from error
-    return [(info[0], tuple(info[4])) for info in found]
+    return [(info[0], info[4]) for info in found]
 
 
-def _bound(family: int, address: tuple[str | int, ...], name: str, *, dual: bool = False) -> socket.socket:
+def _bound(family: int, address: Any, name: str, *, dual: bool = False) -> socket.socket:
     sock: socket.socket | None = None
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)

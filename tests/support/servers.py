@@ -1,0 +1,267 @@
+"""Real fleetccd processes on loopback, and compilers whose behaviour a test decides."""
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleetcc.wire.distcc import Response, ResponseReader, encode_request, pack_body
+from fleetcc.wire.greeting import GREETING, Welcome, parse_welcome
+
+FLEETCCD = (sys.executable, "-m", "fleetcc.cli.server")
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+START_SECONDS = 20.0
+BIND_FAILED = 102
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class Fleetccd:
+    """One running server."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    state_dir: Path
+    temp_dir: Path
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self.log_file.read_text()
+
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection from this loopback address."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30, source_address=(source, 0))
+
+    def welcome(self) -> Welcome:
+        """What it says of itself."""
+        with self.connect() as sock:
+            sock.sendall(GREETING)
+            return parse_welcome(read_to_end(sock))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal it and wait; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(START_SECONDS)
+
+
+def start_fleetccd(
+    directory: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    state_dir: Path | None = None,
+) -> Fleetccd:
+    """Start a daemon on a free loopback port and wait until it is ready."""
+    for _ in range(5):
+        server = _launch(directory, options, environment or {}, state_dir)
+        if server is not None:
+            return server
+    raise AssertionError("no free port for fleetccd")
+
+
+def _launch(
+    directory: Path, options: Sequence[str], environment: Mapping[str, str], state_dir: Path | None
+) -> Fleetccd | None:
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    server_tmp, log_file = directory / "tmp", directory / "fleetccd.log"
+    server_tmp.mkdir(exist_ok=True)
+    states = state_dir or directory / "state"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as readiness:
+        readiness.bind("")  # the kernel chooses an abstract name
+        readiness.settimeout(START_SECONDS)
+        name = readiness.getsockname().decode()
+        with open(log_file, "ab") as log:
+            process = subprocess.Popen(
+                [*FLEETCCD, *base_options(states), "--listen", "127.0.0.1", "--port", str(port), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=server_environment(server_tmp, {"NOTIFY_SOCKET": "@" + name[1:], **environment}),
+            )
+        server = Fleetccd(process, port, states, server_tmp, log_file)
+        if _is_ready(readiness, process):
+            return server
+    status = server.stop(signal.SIGKILL)
+    if status == BIND_FAILED:
+        return None
+    raise AssertionError(f"fleetccd did not start: status {status}\n{server.log}")
+
+
+def base_options(state_dir: Path) -> list[str]:
+    """What every server of a test is started with: alone with its own load, and as the test's user."""
+    return [
+        "--no-detach", "--log-stderr", "--log-level", "debug", "--user", "root", "--load-limit", "0",
+        "--memory-reserve", "0", "--state-dir", str(state_dir),
+    ]  # fmt: skip
+
+
+def server_environment(temp_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a test's server."""
+    return {
+        "PATH": SYSTEM_PATH,
+        "TMPDIR": str(temp_dir),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        **extra,
+    }
+
+
+def _is_ready(readiness: socket.socket, process: "subprocess.Popen[bytes]") -> bool:
+    # One that failed says so by ending; look in between.
+    readiness.settimeout(0.1)
+    for _ in range(int(START_SECONDS / 0.1)):
+        with contextlib.suppress(TimeoutError):
+            return readiness.recv(1000).startswith(b"READY=1")
+        if process.poll() is not None:
+            return False
+    return False
+
+
+@dataclass
+class InetdClient:
+    """A `fleetccd --inetd` process and the test's end of its socket."""
+
+    process: "subprocess.Popen[bytes]"
+    socket: socket.socket
+
+
+def start_inetd(directory: Path, state_dir: Path, *options: str, **environment: str) -> InetdClient:
+    """Start `fleetccd --inetd` with a Unix socket as its standard input and output."""
+    temp_dir = directory / "tmp"
+    temp_dir.mkdir(parents=True, exist_ok=True)
+    mine, theirs = socket.socketpair()
+    mine.settimeout(30)
+    with open(directory / "inetd.log", "ab") as log, theirs:
+        process = subprocess.Popen(
+            [*FLEETCCD, "--inetd", *base_options(state_dir), *options],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=log,
+            env=server_environment(temp_dir, environment),
+        )
+    return InetdClient(process, mine)
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    """Everything until the peer closes; a reset is an end too."""
+    received = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while data := sock.recv(65536):
+            received += data
+    return bytes(received)
+
+
+def request(argv: Sequence[bytes], source: bytes, protocol: int = 1) -> bytes:
+    """The bytes of one request."""
+    return b"".join(encode_request(protocol, argv, pack_body(protocol, source)))
+
+
+def read_response(sock: socket.socket, protocol: int = 1) -> Response | None:
+    """The response; None when the server closed without a byte."""
+    received = read_to_end(sock)
+    if not received:
+        return None
+    reader = ResponseReader(protocol)
+    events = reader.receive(received)
+    response = events[-1]
+    assert isinstance(response, Response)
+    return response
+
+
+@dataclass
+class FakeCompilers:
+    """A folder of compilers that are shell scripts, to be put on a server's PATH."""
+
+    directory: Path
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "journal").touch()
+
+    @property
+    def path(self) -> str:
+        """A PATH with these compilers first."""
+        return f"{self.directory}:{SYSTEM_PATH}"
+
+    @property
+    def journal(self) -> list[str]:
+        """What compilers wrote into it, one line each."""
+        return (self.directory / "journal").read_text().splitlines()
+
+    @property
+    def most_at_once(self) -> int:
+        """How many ran at once at most, by their `start` and `end` lines."""
+        most = now = 0
+        for line in self.journal:
+            now += {"start": 1, "end": -1}.get(line.split()[0], 0)
+            most = max(most, now)
+        return most
+
+    def add(self, name: str, script: str) -> None:
+        """A compiler; its script knows $out, $input and $journal, and `note WORD`."""
+        journal = shlex.quote(str(self.directory / "journal"))
+        head = (
+            "#!/bin/sh\n"
+            f"journal={journal}\n"
+            'note() { echo "$@" >>"$journal"; }\n'
+            "out=; input=; previous=\n"
+            'for word; do case "$previous" in -o) out="$word";; esac\n'
+            'case "$word" in *.i|*.ii) input="$word";; esac; previous="$word"; done\n'
+        )
+        program = self.directory / name
+        program.write_text(head + script)
+        program.chmod(0o755)
+
+    def add_blocking(self, name: str) -> "Lock":
+        """A compiler that notes `start NAME-OF-INPUT`, waits until it is let go, writes an object, notes `end`."""
+        lock = Lock(self.directory / f"{name}.lock")
+        quoted = shlex.quote(str(lock.path))
+        self.add(
+            name,
+            f'note start "$input"\nread _ <{quoted}\necho object >"$out"\nnote end "$input"\n',
+        )
+        return lock
+
+
+class Lock:
+    """Holds blocking compilers back: a FIFO from which each reads one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        os.mkfifo(path)
+        # Open for reading and writing: no compiler sees the end, and lines wait for later ones.
+        self._fifo = os.open(path, os.O_RDWR)
+
+    def let_go(self, count: int = 1) -> None:
+        """Let this many compilers end, running ones and later ones."""
+        os.write(self._fifo, b"\n" * count)
+
+    def close(self) -> None:
+        """Close the FIFO."""
+        os.close(self._fifo)
+
+
+@contextlib.contextmanager
+def stopping(*servers: Fleetccd) -> Iterator[None]:
+    """Stop servers at the end, however it comes."""
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.stop(signal.SIGKILL)
