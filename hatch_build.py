@@ -25,11 +25,9 @@ LINKAGES: Final = (("-static",), ())
 USAGE_STATUS: Final = 101
 PYTHON_LAUNCHER: Final = """\
 #!python
-import sys
+from fleetcc.launcher.main import main
 
-from fleetcc.launcher import main
-
-sys.exit(main())
+main()
 """
 
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,22 +20,41 @@
 
 enum { START_FAILED_SECONDS = 30 }; /* how long a failed start is not tried again */
 
+/* Without getpwuid(), which a static program cannot have; HOME is unset only in services and containers. */
+static char *home_folder(void)
+{
+    const char *home = variable("HOME");
+    FILE *users = home ? NULL : fopen("/etc/passwd", "re");
+    struct passwd *user = NULL;
+    while (users && (user = fgetpwent(users)) && user->pw_uid != geteuid())
+        continue;
+    char *found = format_text("%s", home ? home : user ? user->pw_dir : "/");
+    if (users)
+        fclose(users);
+    return found;
+}
+
+static const char *absolute_variable(const char *name)
+{
+    const char *value = variable(name);
+    return value && *value == '/' ? value : NULL;
+}
+
+/* fleetcc.settings.places has the same rule; both must change together. */
 static char *agent_folder(void)
 {
-    const char *folder = variable("FLEETCC_DIR"), *home = variable("HOME");
+    const char *folder;
     char host[256] = "";
-    if (folder && *folder == '/')
+    if ((folder = variable("FLEETCC_DIR")))
         return format_text("%s", folder);
-    if (folder) { /* the agent runs in /, so it needs the whole path */
-        char *here = getcwd(NULL, 0);
-        return here ? format_text("%s/%s", here, folder) : NULL;
-    }
-    if ((folder = variable("XDG_RUNTIME_DIR")))
+    if ((folder = absolute_variable("XDG_RUNTIME_DIR")))
         return format_text("%s/fleetcc", folder);
     gethostname(host, sizeof host - 1); /* a home directory is shared between machines */
-    if ((folder = variable("XDG_STATE_HOME")))
+    if ((folder = absolute_variable("XDG_STATE_HOME")))
         return format_text("%s/fleetcc/run-%s", folder, host);
-    return home ? format_text("%s/.local/state/fleetcc/run-%s", home, host) : NULL;
+    char *home = home_folder(), *path = format_text("%s/.local/state/fleetcc/run-%s", home, host);
+    free(home);
+    return path;
 }
 
 static void make_folders(char *path)
@@ -70,7 +90,7 @@ static int open_agent_folder(char *path)
 static int connect_to_agent(int folder)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {.tv_sec = AGENT_TIMEOUT_MS / 1000};
+    const struct timeval patience = {.tv_sec = AGENT_TIMEOUT_MS / 1000, .tv_usec = AGENT_TIMEOUT_MS % 1000 * 1000};
     struct ucred peer;
     socklen_t size = sizeof peer;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -212,20 +232,15 @@ static int start_under_lock(int folder, const char *path, const char **why)
 int reach_agent(const char **why)
 {
     char *path = agent_folder();
-    *why = "there is no folder for the agent (HOME and FLEETCC_DIR are not set)";
-    if (!path)
-        return -1;
-    int folder = open_agent_folder(path);
-    *why = "the agent's folder is not private to this user";
+    int descriptor = -1, folder = *path == '/' ? open_agent_folder(path) : -1;
+    *why = *path == '/' ? "the agent's folder is not private to this user" : "FLEETCC_DIR is not an absolute path";
     if (folder >= 0) {
-        int descriptor = connect_to_agent(folder);
         *why = "the agent's socket refuses us";
+        descriptor = connect_to_agent(folder);
         if (descriptor < 0 && (errno == ENOENT || errno == ECONNREFUSED))
             descriptor = start_under_lock(folder, path, why);
         close(folder);
-        free(path);
-        return descriptor;
     }
     free(path);
-    return -1;
+    return descriptor;
 }

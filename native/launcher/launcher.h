@@ -20,10 +20,10 @@ enum {
     EXIT_NO_HOSTS = 116,
 };
 
-enum {
-    AGENT_TIMEOUT_MS = 10000, /* a Python agent listens after 0.3 s; a full machine is slower */
-    NAP_MS = 5,
-};
+#ifndef AGENT_TIMEOUT_MS
+#define AGENT_TIMEOUT_MS 10000 /* a Python agent listens after 0.3 s; a full machine is slower */
+#endif
+enum { NAP_MS = 5 };
 
 /* ---- messages.c: words to the user, and what the user's variables say */
 void write_fully(int descriptor, const char *data, size_t size);
@@ -58,15 +58,13 @@ int wait_for(pid_t child);
 struct request {
     char *data;
     size_t size;
-    int descriptors[3];
-    size_t descriptor_count;
 };
 struct answer {
     uint8_t kind, flag;
     uint16_t count;
     uint32_t length;
 };
-bool build_request(const struct invocation *invocation, unsigned open_mask, struct request *request);
+bool build_request(const struct invocation *invocation, struct request *request);
 bool send_request(int connection, const struct request *request);
 int agent_connection(void);
 bool receive(void *target, size_t size);

@@ -55,11 +55,11 @@ static bool converse(const struct invocation *invocation)
     return false;
 }
 
-static _Noreturn void hand_over(const struct invocation *invocation, unsigned open_mask)
+static _Noreturn void hand_over(const struct invocation *invocation)
 {
     struct request request;
     const char *why = NULL;
-    if (!build_request(invocation, open_mask, &request))
+    if (!build_request(invocation, &request))
         fall_back(invocation, "the current directory has no name");
     for (int attempt = 0; attempt < 2; attempt++) {
         int connection = reach_agent(&why);
@@ -92,17 +92,13 @@ static bool is_source_or_object(const char *word)
     return dot && is_one_of(dot + 1, suffixes);
 }
 
-/* Which of descriptors 0 to 2 are open. What is not becomes /dev/null until the exec, so that no file of
- * ours gets a number that a compiler would write to. */
-static unsigned fill_standard_descriptors(void)
+/* A closed descriptor 0, 1 or 2 becomes /dev/null until the exec, so that no file of ours gets a number that
+ * messages are written to. */
+static void fill_standard_descriptors(void)
 {
-    unsigned open_mask = 0;
     for (int descriptor = 0; descriptor < 3; descriptor++)
-        if (fcntl(descriptor, F_GETFD) >= 0)
-            open_mask |= 1U << descriptor;
-        else if (open("/dev/null", O_RDWR | O_CLOEXEC) != descriptor)
+        if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != descriptor)
             _exit(EXIT_NO_FILE);
-    return open_mask;
 }
 
 /* `fleetcc ...`: verbs and our own options leave here; what comes back is a compiler's argv. */
@@ -128,7 +124,7 @@ static char **read_own_arguments(char **argv)
 
 int main(int argc, char **argv)
 {
-    unsigned open_mask = fill_standard_descriptors();
+    fill_standard_descriptors();
     if (argc < 1)
         return EXIT_ARGUMENTS;
     struct invocation invocation = {.argv = argv, .level = read_level()};
@@ -137,10 +133,10 @@ int main(int argc, char **argv)
     if (!masquerade)
         invocation.argv = read_own_arguments(argv);
     if (invocation.level > MAX_LEVEL)
-        fail(EXIT_RECURSION, "%ld launchers call each other; one of the compilers on PATH is a wrapper that leads back here",
+        fail(EXIT_RECURSION, "%ld launchers call each other; a compiler on PATH is a wrapper that leads back here",
              invocation.level);
     find_program(&invocation, masquerade);
     if (invocation.level > 0 || !is_enabled("FLEETCC_AGENT", NULL, true))
         exec_compiler(&invocation);
-    hand_over(&invocation, open_mask);
+    hand_over(&invocation);
 }

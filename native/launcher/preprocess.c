@@ -41,6 +41,7 @@ static int run_preprocessor(const struct invocation *invocation, char **argv, co
 {
     struct sigaction before, standard = {.sa_handler = SIG_DFL};
     sigaction(SIGCHLD, &standard, &before);
+    raise_level(invocation);
     pid_t parent = getpid();
     pid_t child = vfork();
     if (child == 0)

@@ -39,10 +39,13 @@ static char *put(char *end, const char *text)
     return stpcpy(end, text) + 1;
 }
 
-/* False when the current directory has no name. */
-bool build_request(const struct invocation *invocation, unsigned open_mask, struct request *request)
+/* False when the current directory has no name.
+ *
+ * The standard descriptors are not sent, although the frame has room for them: while an agent that hangs leaves
+ * them unread, make and ninja would wait for the pipes that they stand for. */
+bool build_request(const struct invocation *invocation, struct request *request)
 {
-    struct request_header header = {.magic = {'F', 'L', 'C', '1'}, .kind = 'J', .descriptors = (uint8_t)open_mask};
+    struct request_header header = {.magic = {'F', 'L', 'C', '1'}, .kind = 'J'};
     struct stat here;
     char *cwd = getcwd(NULL, 0);
     if (!cwd || stat(".", &here))
@@ -64,9 +67,6 @@ bool build_request(const struct invocation *invocation, unsigned open_mask, stru
         end = put(end, *argument);
     for (char **setting = environ; *setting; setting++)
         end = put(end, *setting);
-    for (int descriptor = 0; descriptor < 3; descriptor++)
-        if (open_mask & (1U << descriptor))
-            request->descriptors[request->descriptor_count++] = descriptor;
     free(cwd);
     return true;
 }
@@ -76,7 +76,7 @@ static bool send_fully(int peer, const void *data, size_t size, const int *descr
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(3 * sizeof(int))];
+        char space[CMSG_SPACE(2 * sizeof(int))];
     } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -119,7 +119,7 @@ bool send_request(int connection, const struct request *request)
 {
     agent.descriptor = connection;
     agent.start = agent.end = 0;
-    return send_fully(connection, request->data, request->size, request->descriptors, request->descriptor_count);
+    return send_fully(connection, request->data, request->size, NULL, 0);
 }
 
 /* At least one byte, or false at the end. */
