@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ set(CMAKE_CXX_STANDARD 14)
 file(GLOB_RECURSE SOURCES ${CMAKE_SOURCE_DIR}/Box2D/*.cpp)
 add_library(box2d STATIC ${SOURCES})
 target_include_directories(box2d PRIVATE ${CMAKE_SOURCE_DIR})
+target_include_directories(box2d SYSTEM PRIVATE ${PYTHON_HEADERS})
 """
 
 
@@ -101,12 +103,16 @@ def libsodium(package: Path, work: Path, environment: Mapping[str, str], jobs: i
 def box2d(package: Path, work: Path, environment: Mapping[str, str], jobs: int, generator: str) -> Outcome:
     """The C++ project: CMake, RelWithDebInfo, fleetcc as its compiler launcher."""
     tool = "ninja" if generator == "Ninja" else "make"
+    headers = sysconfig.get_path("include")  # this packaging of Box2D is made for Python
+    if not Path(headers, "Python.h").exists():
+        raise SystemExit(f"demo: no Python.h in {headers}; install Python's headers (Debian: python3-dev)")
     place = unpack(package, work / f"box2d-{tool}")
     (place / "CMakeLists.txt").write_text(CMAKE)
 
     def build(variables: Mapping[str, str], compiler: str) -> None:
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=fleetcc"] if "fleetcc" in compiler else []
         options = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_COMPILER=g++", *launcher]
+        options.append(f"-DPYTHON_HEADERS={headers}")
         run(["cmake", "-G", generator, "-S", ".", "-B", "out", *options], place, variables)
         run(["cmake", "--build", "out", "-j", str(jobs)], place, variables)
 
@@ -182,7 +188,16 @@ def start_server(
     """A fleetccd on a loopback address; returns when it listens."""
     state.mkdir(parents=True, exist_ok=True)
     log = state / "fleetccd.log"
-    command = [BIN / "fleetccd", "--no-detach", "--listen", address, "--port", str(port), "--jobs", "2"]
+    command: list[str | Path] = [
+        BIN / "fleetccd",
+        "--no-detach",
+        "--listen",
+        address,
+        "--port",
+        str(port),
+        "--jobs",
+        "2",
+    ]
     command += ["--state-dir", state, "--log-file", log]
     server = subprocess.Popen(command, env=dict(environment))
     deadline = time.monotonic() + 30
@@ -206,7 +221,7 @@ def free_port(address: str) -> int:
 
 def status(environment: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """How many jobs ended so far, by reason and by host."""
-    command = [BIN / "fleetcc", "status", "--json"]
+    command: list[str | Path] = [BIN / "fleetcc", "status", "--json"]
     answer = subprocess.run(command, env=dict(environment), capture_output=True, check=False)
     if answer.returncode:
         return {"by_reason": {}, "by_host": {}}
