@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,9 +50,49 @@ class Fleetccd:
 
     def welcome(self) -> Welcome:
         """What it says of itself."""
-        with self.connect() as sock:
+        return self.welcome_from("127.0.0.1")
+
+    def welcome_from(self, source: str) -> Welcome:
+        """What it says of itself to this address."""
+        with self.connect(source) as sock:
             sock.sendall(GREETING)
             return parse_welcome(read_to_end(sock))
+
+    def wait_until(self, condition: Callable[[Welcome], bool]) -> Welcome:
+        """Ask it again and again until what it says is so."""
+        deadline = time.monotonic() + START_SECONDS
+        while not condition(welcome := self.welcome()):
+            assert time.monotonic() < deadline, f"still {welcome}\n{self.log}"
+        return welcome
+
+    def wait_until_idle(self) -> None:
+        """Wait until it runs nothing and nothing waits."""
+        self.wait_until(lambda welcome: welcome.running == welcome.waiting == 0)
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it has logged this."""
+        self.wait_for_log_count(text, 1)
+
+    def wait_for_log_count(self, text: str, count: int) -> None:
+        """Wait until it has logged this so many times."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.log.count(text) < count:
+            assert time.monotonic() < deadline, f"{text!r} is not in\n{self.log}"
+            os.sched_yield()
+
+    def running_compilers(self) -> list[int]:
+        """The processes that it has started and that still live."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(word) for word in children.split()]
+
+    def job_folders(self) -> list[str]:
+        """What is in its temporary directory beside its own lock."""
+        return [
+            os.path.join(folder, name)
+            for folder, _, _ in os.walk(self.temp_dir)
+            for name in os.listdir(folder)
+            if name != "owner" and not name.startswith("fleetccd-")
+        ]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal it and wait; the exit status."""
@@ -203,6 +244,13 @@ class FakeCompilers:
     def journal(self) -> list[str]:
         """What compilers wrote into it, one line each."""
         return (self.directory / "journal").read_text().splitlines()
+
+    def wait_for(self, count: int, word: str = "start") -> None:
+        """Wait until this many lines begin with the word."""
+        deadline = time.monotonic() + START_SECONDS
+        while sum(line.split()[0] == word for line in self.journal) < count:
+            assert time.monotonic() < deadline, f"{count} of {word!r} expected in {self.journal}"
+            os.sched_yield()
 
     @property
     def most_at_once(self) -> int:

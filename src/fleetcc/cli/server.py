@@ -24,6 +24,7 @@ from fleetcc.server.options import ServerOptions
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 # Stock clients give up after 300 s of silence; one that is told earlier tries its next host.
 _QUEUE_TIMEOUT: Final = 240.0
+_IO_TIMEOUT: Final = 30.0
 _DRAIN_TIMEOUT: Final = 60.0
 _MAX_WAITING: Final = 4000
 # Descriptors beside those of clients: slots, logs, streams and pidfds of running compilers.
@@ -77,6 +78,8 @@ OPTIONS: Final = (
            "Default: 5%, at least 256M."),
     _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
            help="Close requests that waited this long for a slot."),
+    _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT, metavar="SECONDS",
+           help="Close clients that send nothing of an unfinished request, or take nothing of an answer."),
     _value("--max-waiting", type=click.IntRange(1, 100_000), default=_MAX_WAITING, metavar="N",
            help="Connections that may wait; more are closed."),
     _value("-N", "--nice", type=click.IntRange(0, 19), default=5,
@@ -225,6 +228,7 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         load_limit=default_load_limit(slots, cpus) if load_limit is None else load_limit,
         memory_reserve_bytes=default_reserve(memory) if reserve is None else parse_reserve(reserve, memory),
         queue_timeout_seconds=values["queue_timeout"],
+        io_timeout_seconds=values["io_timeout"],
         job_lifetime_seconds=values["job_lifetime"],
         drain_timeout_seconds=values["drain_timeout"],
         lifetime_seconds=values["lifetime"],

@@ -30,9 +30,9 @@ _log: Final = logging.getLogger(__name__)
 # Before the head is complete little is known about a client: small reads keep 1,000 of them cheap.
 HEAD_BUFFER_BYTES: Final = 4 << 10
 BODY_BUFFER_BYTES: Final = 256 << 10
-SILENCE_SECONDS: Final = 30.0
-HEAD_SECONDS: Final = 60.0
-BODY_SECONDS: Final = 600.0
+# In units of --io-timeout: how long a head and a body may take although bytes keep coming.
+HEAD_TIMEOUTS: Final = 2
+BODY_TIMEOUTS: Final = 20
 # A client that sends on and on after its request is not one of ours.
 EXTRA_BYTES: Final = 1 << 20
 
@@ -66,6 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._raw: bytes | None = None
         self._job: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._silence = service.options.io_timeout_seconds
         self._progress = self._deadline = 0.0
 
     # -- from the transport
@@ -81,7 +82,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.client = client
         self._service.opened(self)
-        self._expect(HEAD_SECONDS)
+        self._expect(HEAD_TIMEOUTS)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where the next bytes go: one buffer for all connections, because each is emptied at once."""
@@ -172,13 +173,14 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_job()
             return
         self._resume()
-        self._expect(BODY_SECONDS)
+        self._expect(BODY_TIMEOUTS)
 
     def _begin_job(self) -> None:
         assert self._order is not None
         assert self._ticket is not None
         assert self._raw is not None
         self.state = State.JOB
+        _log.debug("client=%s upload complete bytes=%d", self.client, len(self._raw))
         self._expect(None)
         raw, self._raw = self._raw, None
         self._job = self._service.start_job(self, self._order, self._ticket, raw)
@@ -260,24 +262,24 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- time limits
 
-    def _expect(self, limit_seconds: float | None) -> None:
-        """From now on bytes must come, the last of them within this time; None: nothing is expected."""
+    def _expect(self, timeouts: int | None) -> None:
+        """From now on bytes must come, the last of them within so many timeouts; None: none is expected."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if limit_seconds is not None:
+        if timeouts is not None:
             self._progress = self._loop.time()
-            self._deadline = self._progress + limit_seconds
-            self._timer = self._loop.call_later(SILENCE_SECONDS, self._check_progress)
+            self._deadline = self._progress + timeouts * self._silence
+            self._timer = self._loop.call_later(self._silence, self._check_progress)
 
     def _check_progress(self) -> None:
         now = self._loop.time()
         if now >= self._deadline:
             self.reject("the request did not come in time")
-        elif now - self._progress >= SILENCE_SECONDS:
-            self.reject(f"no byte of the request came for {SILENCE_SECONDS:.0f} s")
+        elif now - self._progress >= self._silence:
+            self.reject(f"no byte of the request came for {self._silence:g} s")
         else:
-            silent_until = min(self._progress + SILENCE_SECONDS, self._deadline)
+            silent_until = min(self._progress + self._silence, self._deadline)
             self._timer = self._loop.call_later(silent_until - now, self._check_progress)
 
     def _watch_sending(self, last_left: int) -> None:
@@ -285,9 +287,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         left = self._transport.get_write_buffer_size()
         if left == last_left:
-            self.reject(f"took none of its answer for {SILENCE_SECONDS:.0f} s")
+            self.reject(f"took none of its answer for {self._silence:g} s")
             return
-        self._timer = self._loop.call_later(SILENCE_SECONDS, self._watch_sending, left)
+        self._timer = self._loop.call_later(self._silence, self._watch_sending, left)
 
 
 ConnectionFactory = Callable[[], Connection]

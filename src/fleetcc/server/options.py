@@ -18,6 +18,7 @@ class ServerOptions:
     load_limit: float  # 0: the load average never matters
     memory_reserve_bytes: int  # 0: memory never matters
     queue_timeout_seconds: float
+    io_timeout_seconds: float  # without a byte sent or taken by a client that has to
     job_lifetime_seconds: float  # 0: for ever
     drain_timeout_seconds: float
     lifetime_seconds: float  # 0: for ever; tests end their servers by it

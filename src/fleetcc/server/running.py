@@ -87,8 +87,9 @@ def start(
         pass_fds=(inherited,),
         start_new_session=True,
     )
-    with contextlib.suppress(OSError):  # it may have ended already
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
+    # It may have ended already, or have a lower limit that only root may raise.
+    with contextlib.suppress(OSError, ValueError):
         if nice:
             os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
     return Running(process)
