@@ -39,7 +39,9 @@ def main() -> int:
                     if number >= 20:
                         walls[name].append(seconds)
         finally:
-            subprocess.run([BIN / "fleetcc", "agent", "stop"], env=environment, check=False, capture_output=True)
+            subprocess.run(
+                [BIN / "fleetcc", "agent", "stop"], env=environment, check=False, capture_output=True
+            )
     report(walls)
     return 0
 

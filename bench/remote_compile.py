@@ -6,6 +6,7 @@ client CPU is that of the processes of the build plus the agent's, less what the
 """
 
 import argparse
+import getpass
 import os
 import resource
 import shutil
@@ -68,7 +69,9 @@ def measure_all(
             measured = build(folder, {**environment, **extra}, command, arguments)
             if number:  # the first round starts the agent and warms every cache
                 rounds[name].append(measured)
-    subprocess.run([BIN / "fleetcc", "agent", "stop"], env=dict(environment), check=False, capture_output=True)
+    subprocess.run(
+        [BIN / "fleetcc", "agent", "stop"], env=dict(environment), check=False, capture_output=True
+    )
     report(rounds, arguments.compiles)
 
 
@@ -84,10 +87,14 @@ def report(rounds: Mapping[str, list[Measured]], compiles: int) -> None:
         print(f"{name:22}{cpu / compiles * 1000:11.2f} ms{figures[name][0]:11.2f} ms{figures[name][1]:12.0f}")
     for server in ("distccd", "fleetccd"):
         ours, theirs = figures[f"fleetcc -> {server}"], figures[f"distcc -> {server}"]
-        print(f"to {server}: client CPU {ours[0] / theirs[0]:.2f} of distcc's, rate {ours[1] / theirs[1]:.2f} of distcc's")
+        print(
+            f"to {server}: client CPU {ours[0] / theirs[0]:.2f} of distcc's, rate {ours[1] / theirs[1]:.2f} of distcc's"
+        )
 
 
-def build(folder: Path, environment: Mapping[str, str], command: list[str], arguments: argparse.Namespace) -> Measured:
+def build(
+    folder: Path, environment: Mapping[str, str], command: list[str], arguments: argparse.Namespace
+) -> Measured:
     """One `make -j` of all units."""
     for path in folder.glob("*.o"):
         path.unlink()
@@ -138,8 +145,18 @@ def prepare(folder: Path, compiles: int) -> dict[str, str]:
 def stock_server(folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
     """Debian's distccd."""
     port = free_port("127.0.0.1")
-    command = ["distccd", "--no-detach", "--daemon", "--listen", "127.0.0.1", "--port", str(port), "--jobs", "64"]
-    command += ["--allow", "127.0.0.1", "--enable-tcp-insecure", "--log-file", str(folder / "distccd.log")]
+    command = [
+        "distccd",
+        "--no-detach",
+        "--daemon",
+        "--listen",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--jobs",
+        "64",
+    ]
+    command += ["--allow", "127.0.0.1", "--enable-tcp-insecure", "--log-file", "/dev/null"]
     with running(command, environment, port):
         yield port
 
@@ -149,8 +166,14 @@ def our_server(folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
     """fleetccd, with as many slots as there are processors."""
     port = free_port("127.0.0.1")
     command = [str(BIN / "fleetccd"), "--no-detach", "--listen", "127.0.0.1", "--port", str(port)]
-    command += ["--state-dir", str(folder / "state"), "--enable-tcp-insecure", "--log-file", str(folder / "d.log")]
-    command += ["--load-limit", "1000"]
+    command += [
+        "--state-dir",
+        str(folder / "state"),
+        "--enable-tcp-insecure",
+        "--log-file",
+        str(folder / "d.log"),
+    ]
+    command += ["--load-limit", "1000", "--user", getpass.getuser()]
     with running(command, environment, port):
         yield port
 
@@ -158,7 +181,7 @@ def our_server(folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
 @contextmanager
 def running(command: list[str], environment: Mapping[str, str], port: int) -> Iterator[None]:
     """A server for the length of the block."""
-    process = subprocess.Popen(command, env={**environment, "TMPDIR": "/tmp"}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env={**environment, "TMPDIR": "/tmp"})
     try:
         wait_for_port("127.0.0.1", port, process)
         yield
