@@ -1,0 +1,40 @@
+# make demo | make test | make bench | make setup; each sets up what it needs, once.
+
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BENCHES := $(patsubst bench/%.py,bench.%,$(filter-out bench/support.py,$(wildcard bench/*.py)))
+# A build's own variables must not reach the builds inside: they have servers, folders and limits of their own.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+.PHONY: setup demo test check bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml hatch_build.py $(wildcard native/launcher/*)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fleetcc needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python demo/demo.py
+
+# The quick ones first.
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n $(JOBS) tests/unit $(wildcard tests/simulation)
+	$(BIN)/pytest -n $(JOBS) tests/interop tests/e2e
+
+bench: $(READY)
+	@set -e; for each in $(BENCHES); do echo "== $$each"; $(BIN)/python -m $$each; done
+
+clean:
+	rm -rf build dist $(VENV)
