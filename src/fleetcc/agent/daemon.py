@@ -8,6 +8,7 @@ the next agent.
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import random
 import signal
@@ -210,7 +211,7 @@ class Agent:
             self._left.set()
 
     async def _watch_idleness(self) -> None:
-        limit = self._settings.idle_exit_seconds
+        limit = self._settings.idle_exit_seconds or math.inf
         while not self._draining:
             await asyncio.sleep(min(_IDLE_CHECK_SECONDS, max(0.05, limit / 4)))
             if not self._connections and time.monotonic() - self._last_busy > limit:

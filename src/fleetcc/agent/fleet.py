@@ -33,8 +33,9 @@ def host_key(host: HostSpec) -> HostKey:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    welcome: Welcome | None
+    welcome: Welcome | None  # None: a stock distccd, or not reached
     until: float
+    is_reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class Fleet:
         taken = known.welcome.forms if known is not None and known.welcome is not None else (Form.EXPANDED,)
         return next((form for form in forms if form in taken), None)
 
+    def any_reached(self, hosts: HostList) -> bool:
+        """Did any host of the list answer when it was last asked what it is?"""
+        known = (self._known.get(key) for key in self._prepare(hosts).specs)
+        return any(answer is not None and answer.is_reached for answer in known)
+
     async def learn(self, hosts: HostList, timeouts: HostTimeouts) -> None:
         """Ask every host of the list that has not been asked lately what it is."""
         now = self._now()
@@ -147,7 +153,7 @@ class Fleet:
 
     def _server_text(self, key: HostKey) -> str:
         known = self._known.get(key)
-        if known is None:
+        if known is None or not known.is_reached:
             return ""
         return known.welcome.server if known.welcome is not None else "distccd"
 
@@ -209,7 +215,7 @@ class Fleet:
             self._known[key] = _Known(welcome, self._now() + WELCOME_SECONDS)
         except HostError as error:
             log.info("host %s: %s", host.text, error)
-            self._known[key] = _Known(None, self._now() + UNREACHABLE_SECONDS)
+            self._known[key] = _Known(None, self._now() + UNREACHABLE_SECONDS, is_reached=False)
         finally:
             del self._asking[key]
 

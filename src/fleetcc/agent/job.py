@@ -98,7 +98,7 @@ class Carrier:
         if local_host is not None:
             await self._run_on_localhost_entry(local_host)
             return
-        await self._tell_if_asked(settings)
+        self._log_if_asked(settings)
 
     async def _run_on_localhost_entry(self, host: HostSpec) -> None:
         """`localhost` in the list was free first; its place in the list is held meanwhile."""
@@ -140,18 +140,19 @@ class Carrier:
     async def _exec_and_wait(self, settings: Settings | None) -> None:
         self._story.phase("compiling", "local")
         if settings is not None:
-            await self._tell_if_asked(settings)
+            if settings.verbose:
+                sentence = os.fsencode(f"fleetcc: {self._story.sentence()}\n")
+                await self._connection.send(encode_answer(b"V", sentence))
+            self._log_if_asked(settings)
         self.leased = True
         await self._connection.send(encode_answer(b"X"))
         await self._connection.until_gone()
         self._story.end("done")
 
-    async def _tell_if_asked(self, settings: Settings) -> None:
-        if settings.verbose and not self._connection.is_gone:
-            sentence = os.fsencode(f"fleetcc: {self._story.sentence()}\n")
-            await self._connection.send(encode_answer(b"V", sentence))
+    def _log_if_asked(self, settings: Settings) -> None:
         if settings.log:
-            self._services.stories.append_to(settings.log, self._story)
+            path = os.path.join(os.fsdecode(self._request.cwd), settings.log)
+            self._services.stories.append_to(path, self._story)
 
 
 def _environment_of(request: JobRequest) -> Mapping[bytes, bytes]:

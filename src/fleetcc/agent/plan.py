@@ -70,7 +70,10 @@ def _with_hosts(compilation: Compilation, forms: tuple[Form, ...], settings: Set
         return RunHere(Reason.BAD_HOST_LIST, str(error))
     hosts = found.host_list
     if hosts is None or not hosts.hosts:
-        return RunHere(Reason.NO_HOSTS, found.origin)
+        zeroconf = hosts is not None and hosts.zeroconf
+        return RunHere(
+            Reason.NO_HOSTS, "+zeroconf is not served by this release" if zeroconf else found.origin
+        )
     if all(host.kind is HostKind.LOCAL for host in hosts.hosts):
         return RunHere(Reason.LOCALHOST_ENTRY, found.origin)
     if not forms:

@@ -100,7 +100,8 @@ class RemoteWay:
         if Form.DIRECTIVES in planned.forms:
             await fleet.learn(planned.hosts, self._timeouts)
             if not any(fleet.form_for(host, planned.forms) for host in planned.hosts.hosts):
-                raise RunLocallyError(Reason.DEBUG_COLUMNS)
+                reached = fleet.any_reached(planned.hosts)
+                raise RunLocallyError(Reason.DEBUG_COLUMNS if reached else Reason.ALL_HOSTS_FAILING)
         avoid: frozenset[HostKey] = frozenset()
         failures: list[str] = []
         for _ in range(MAX_ATTEMPTS):
@@ -143,7 +144,7 @@ class RemoteWay:
             plain = unpack_body(other, raw, _MAX_PLAIN_BYTES)
             text.raw[protocol] = await self._off_loop(len(plain), pack_body, protocol, plain)
         self._story.phase("compiling", host.text)
-        argv = remote_argv(self._compilation, form, self._name)
+        argv = remote_argv(self._compilation, form, self._name, self._cwd)
         response = await self._services.backend.run(host, protocol, argv, text.raw[protocol], self._timeouts)
         await self._take(response, host, protocol, text)
 
@@ -226,6 +227,9 @@ class RemoteWay:
             parts.append(encode_answer(b"O", self._compilation.output + b"\0" + output))
             if self._compilation.depfile is not None:
                 parts.append(encode_answer(b"D", self._compilation.depfile.path))
+        self._story.reason = Reason.REMOTE
+        if self._settings.verbose:
+            parts.append(encode_answer(b"V", os.fsencode(f"fleetcc: {self._story.sentence()}\n")))
         parts.append(encode_result(status, stdout, stderr))
         await self._connection.send(*parts)
         message = await self._connection.receive()

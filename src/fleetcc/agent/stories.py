@@ -57,15 +57,13 @@ class Story:
     def sentence(self) -> str:
         """One line for people: what, where, why, how long."""
         seconds = (self.ended or time.monotonic()) - self.started
-        where = f"on {self.host}" if self.reason is Reason.REMOTE else "here"
-        reason = (
-            ""
-            if self.reason is None or self.reason is Reason.REMOTE
-            else f" ({self.reason.slug}: {self.reason.text}"
-        )
-        if reason:
-            reason += f"; {self.detail})" if self.detail else ")"
-        return f"{self.label}: {self.state} {where}{reason}, {seconds * 1000:.0f} ms"
+        how = f"{self.state}, " if self.state in {"cancelled", "failed"} else ""
+        if self.reason is None or self.reason is Reason.REMOTE:
+            where = f"on {self.host}" if self.host else "nowhere yet"
+        else:
+            detail = f"; {self.detail}" if self.detail else ""
+            where = f"here ({self.reason.slug}: {self.reason.text}{detail})"
+        return f"{self.label}: {how}{where}, {seconds * 1000:.0f} ms"
 
     def as_json(self) -> dict[str, object]:
         """For `fleetcc status --json`."""

@@ -40,6 +40,8 @@ def command(*, as_json: bool) -> None:
             f"fleetcc: {where}: set FLEETCC_HOSTS, or write one of {', '.join(settings.host_files)}", err=True
         )
         raise SystemExit(1)
+    if found.host_list.zeroconf:
+        click.echo("fleetcc: +zeroconf is not served by this release; the other entries are", err=True)
     rows = asyncio.run(_ask_all(found.host_list.hosts, timeouts_of(settings)))
     if as_json:
         click.echo(msgspec.json.encode(rows).decode())
