@@ -212,14 +212,14 @@ def request(argv: Sequence[bytes], source: bytes, protocol: int = 1) -> bytes:
     return b"".join(encode_request(protocol, argv, pack_body(protocol, source)))
 
 
-def read_response(sock: socket.socket, protocol: int = 1) -> Response | None:
-    """The response; None when the server closed without a byte."""
-    received = read_to_end(sock)
-    if not received:
-        return None
-    reader = ResponseReader(protocol)
-    events = reader.receive(received)
-    response = events[-1]
+def is_closed_without_answer(sock: socket.socket) -> bool:
+    """Whether the server closes without a byte, which is all that the protocol has for a refusal."""
+    return not read_to_end(sock)
+
+
+def read_response(sock: socket.socket, protocol: int = 1) -> Response:
+    """The response; the server must give one."""
+    response = ResponseReader(protocol).receive(read_to_end(sock))[-1]
     assert isinstance(response, Response)
     return response
 
@@ -277,7 +277,7 @@ class FakeCompilers:
         program.chmod(0o755)
 
     def add_blocking(self, name: str) -> "Lock":
-        """A compiler that notes `start NAME-OF-INPUT`, waits until it is let go, writes an object, notes `end`."""
+        """A compiler that notes `start INPUT`, waits until it is let go, writes an object, notes `end`."""
         lock = Lock(self.directory / f"{name}.lock")
         quoted = shlex.quote(str(lock.path))
         self.add(

@@ -78,7 +78,8 @@ OPTIONS: Final = (
            "Default: 5%, at least 256M."),
     _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
            help="Close requests that waited this long for a slot."),
-    _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT, metavar="SECONDS",
+    _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT,
+           metavar="SECONDS",
            help="Close clients that send nothing of an unfinished request, or take nothing of an answer."),
     _value("--max-waiting", type=click.IntRange(1, 100_000), default=_MAX_WAITING, metavar="N",
            help="Connections that may wait; more are closed."),
@@ -159,6 +160,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FleetccError as error:
         click.echo(f"{_program_name()}: {error}", err=True)
         status = error.exit_code
+    except OSError as error:
+        click.echo(f"{_program_name()}: {error}", err=True)
+        status = ExitCode.IO_ERROR
     detach.fail(status)
     sys.exit(int(status))
 

@@ -213,9 +213,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def is_idle(self) -> bool:
-        """Whether nothing would be lost if it were closed: no job of it runs or is being answered."""
-        return self.state not in (State.JOB, State.ANSWERING)
+    def is_waiting(self) -> bool:
+        """Whether no compiler has been started for it yet."""
+        if self.state is State.JOB:
+            return self._ticket is not None and self._ticket.is_waiting
+        return self.state is not State.ANSWERING
 
     def _leave(self, reason: str) -> None:
         if self.state is State.CLOSED:

@@ -36,20 +36,18 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or the end of --lifetime."""
-        async with asyncio.TaskGroup() as tasks:
-            service = self._service = Service(self._options, tasks)
-            try:
-                servers = [await self._serve(service, sock) for sock in self._listeners]
-                self._handle_signals()
-                self._say_ready()
-                await self._stop.wait()
-                await self._drain(service, servers)
-            finally:
-                service.kill()
-        service.close()
+        self._service = Service(self._options)
+        await self._service.serve(self._work)
         _log.info("stopped")
 
-    async def _serve(self, service: Service, sock: socket.socket) -> asyncio.Server:
+    async def _work(self, service: Service) -> None:
+        servers = [await self._listen(service, sock) for sock in self._listeners]
+        self._handle_signals()
+        self._say_ready()
+        await self._stop.wait()
+        await self._drain(service, servers)
+
+    async def _listen(self, service: Service, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         if sock.family == socket.AF_UNIX:
             return await loop.create_unix_server(lambda: Connection(service), sock=sock, backlog=BACKLOG)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from fleetcc.scheduling.admission import Claim, Entry, Line, choose
+from fleetcc.scheduling.admission import Claim, Entry, Line, Stage, choose
 from fleetcc.server.board import Board
 from fleetcc.server.meter import Meter
 from fleetcc.server.slots import Slot, SlotFiles
@@ -38,6 +38,11 @@ class Ticket:
     granted: "asyncio.Future[Slot] | None" = None
     slot: Slot | None = None
     joined: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no slot, and never had one."""
+        return self.slot is None and self.entry.stage is not Stage.GONE
 
 
 class Gate:
@@ -107,11 +112,6 @@ class Gate:
             ticket.slot = None
             self._freed_or_taken = True
         self._schedule_turn()
-
-    def expire_all(self) -> None:
-        """The server leaves: tell everybody who waits."""
-        for ticket in [found for found in self._tickets.values() if found.slot is None]:
-            ticket.expire()
 
     def close(self) -> None:
         """Give everything back."""

@@ -38,22 +38,22 @@ def client_name(environment: Mapping[str, str]) -> str:
 async def serve_one(options: ServerOptions, client: str, sock: socket.socket | None = None) -> int:
     """Serve one connection; on descriptors 0 and 1 unless a socket is given. Returns the exit status."""
     loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as tasks:
-        service = Service(options, tasks)
-        try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                loop.add_signal_handler(number, service.kill)
-            if sock is None and is_socket(0):
-                sock = socket.socket(fileno=os.dup(0))
-            if sock is not None:
-                connection = await _on_socket(service, sock)
-            else:
-                connection = await _on_pipes(service, client)
-            await service.idle()
-        finally:
-            service.kill()
-    service.close()
-    return _STATUS.get(connection.outcome, 0)
+    outcome: str | None = None
+
+    async def work(service: Service) -> None:
+        nonlocal outcome
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, service.kill)
+        connected = sock or (socket.socket(fileno=os.dup(0)) if is_socket(0) else None)
+        if connected is not None:
+            connection = await _on_socket(service, connected)
+        else:
+            connection = await _on_pipes(service, client)
+        await service.idle()
+        outcome = connection.outcome
+
+    await Service(options).serve(work)
+    return _STATUS.get(outcome, 0)
 
 
 async def _on_socket(service: Service, sock: socket.socket) -> Connection:

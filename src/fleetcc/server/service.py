@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -57,7 +58,7 @@ class Stats:
 class Service:
     """One server process's shared state; `close` gives everything back."""
 
-    def __init__(self, options: ServerOptions, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, options: ServerOptions) -> None:
         loop = asyncio.get_running_loop()
         directory = options.state_directory
         self.options = options
@@ -81,8 +82,7 @@ class Service:
             ),
             options.queue_timeout_seconds,
         )
-        self.is_draining = False
-        self._tasks = tasks
+        self._tasks = asyncio.TaskGroup()
         self._per_client: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -157,11 +157,22 @@ class Service:
             b"_DISTCC_SAFEGUARD": b"1",
         }
 
-    # -- for the daemon
+    # -- for the process around it
+
+    async def serve(self, work: Callable[["Service"], Awaitable[None]]) -> None:
+        """Do this work; afterwards end what still runs, and give everything back."""
+        try:
+            async with self._tasks:
+                try:
+                    await work(self)
+                finally:
+                    self.kill()
+        finally:
+            self.close()
 
     def drop_waiting(self) -> None:
         """Close every connection whose job has not begun."""
-        for connection in [found for found in self.connections if found.is_idle()]:
+        for connection in [found for found in self.connections if found.is_waiting()]:
             connection.abort()
 
     def kill(self) -> None:

@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
-from fleetcc.server.slots import SlotFiles
+from fleetcc.server.slots import Slot, SlotFiles
+
+
+def take(slots: SlotFiles, limit: int = 99) -> Slot:
+    """A slot that must be free."""
+    slot = slots.take(limit)
+    assert slot is not None
+    return slot
 
 
 @pytest.fixture
@@ -17,14 +24,14 @@ def directory(tmp_path):
 
 def test_slots_are_taken_from_the_lowest(directory):
     slots = SlotFiles(directory, 3)
-    assert [slots.take(3).index for _ in range(3)] == [0, 1, 2]
+    assert [take(slots, 3).index for _ in range(3)] == [0, 1, 2]
     assert slots.take(3) is None
     assert slots.held == 3
 
 
 def test_a_smaller_capacity_leaves_the_high_ones_free(directory):
     slots = SlotFiles(directory, 3)
-    first = slots.take(1)
+    first = take(slots, 1)
     assert slots.take(1) is None
     slots.release(first)
     assert slots.take(1) is not None
@@ -32,19 +39,19 @@ def test_a_smaller_capacity_leaves_the_high_ones_free(directory):
 
 def test_a_slot_is_held_against_every_other_process(directory):
     mine, theirs = SlotFiles(directory, 2), SlotFiles(directory, 2)
-    slot = mine.take(2)
-    assert theirs.take(2).index == 1
+    slot = take(mine, 2)
+    assert take(theirs, 2).index == 1
     assert theirs.take(2) is None
     mine.release(slot)
-    assert theirs.take(2).index == 0
+    assert take(theirs, 2).index == 0
 
 
 def test_a_held_slot_says_who_holds_it(directory):
     mine, theirs = SlotFiles(directory, 2), SlotFiles(directory, 2)
-    slot = mine.take(2)
+    slot = take(mine, 2)
     mine.describe(slot, "10.0.0.7", 1234.5678, "g++ long-name.cc" * 500)
     mine.release(slot)
-    mine.describe(mine.take(2), "10.0.0.8", 1234.5678, "gcc a.c")
+    mine.describe(take(mine), "10.0.0.8", 1234.5678, "gcc a.c")
     assert theirs.held_elsewhere() == ["10.0.0.8"]
     with open(os.path.join(directory, "0")) as file:
         facts = json.loads(file.read())
@@ -53,7 +60,7 @@ def test_a_held_slot_says_who_holds_it(directory):
 
 def test_nonsense_in_a_held_slot_is_an_unknown_client(directory):
     mine, theirs = SlotFiles(directory, 1), SlotFiles(directory, 1)
-    os.pwrite(mine.take(1).descriptor, b"\xff{", 0)
+    os.pwrite(take(mine, 1).descriptor, b"\xff{", 0)
     assert theirs.held_elsewhere() == [""]
 
 
@@ -66,7 +73,7 @@ def test_looking_at_free_slots_leaves_them_free(directory):
 
 def test_an_orphaned_compiler_keeps_its_slot_until_it_ends(directory):
     mine, theirs = SlotFiles(directory, 1), SlotFiles(directory, 1)
-    slot = mine.take(1)
+    slot = take(mine, 1)
     compiler = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,
