@@ -90,7 +90,8 @@ static int open_agent_folder(char *path)
 static int connect_to_agent(int folder)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {.tv_sec = AGENT_TIMEOUT_MS / 1000, .tv_usec = AGENT_TIMEOUT_MS % 1000 * 1000};
+    const struct timeval patience = {.tv_sec = AGENT_TIMEOUT_MS / 1000,
+                                     .tv_usec = AGENT_TIMEOUT_MS % 1000 * 1000};
     struct ucred peer;
     socklen_t size = sizeof peer;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -233,7 +234,7 @@ int reach_agent(const char **why)
 {
     char *path = agent_folder();
     int descriptor = -1, folder = *path == '/' ? open_agent_folder(path) : -1;
-    *why = *path == '/' ? "the agent's folder is not private to this user" : "FLEETCC_DIR is not an absolute path";
+    *why = *path == '/' ? "the agent's folder is not private to this user" : "FLEETCC_DIR is not absolute";
     if (folder >= 0) {
         *why = "the agent's socket refuses us";
         descriptor = connect_to_agent(folder);

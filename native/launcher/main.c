@@ -109,7 +109,8 @@ static char **read_own_arguments(char **argv)
         argv++;
     }
     if (!argv[1])
-        fail(EXIT_ARGUMENTS, "no compiler was named; use `fleetcc COMPILER ARGUMENTS...`, or see `fleetcc --help`");
+        fail(EXIT_ARGUMENTS,
+             "no compiler was named; use `fleetcc COMPILER ARGUMENTS...`, or see `fleetcc --help`");
     if (is_for_cli(argv[1])) {
         exec_cli(argv);
         fail(EXIT_NO_FILE, "fleetcc-cli is neither beside this program nor on PATH; reinstall fleetcc");
@@ -133,7 +134,8 @@ int main(int argc, char **argv)
     if (!masquerade)
         invocation.argv = read_own_arguments(argv);
     if (invocation.level > MAX_LEVEL)
-        fail(EXIT_RECURSION, "%ld launchers call each other; a compiler on PATH is a wrapper that leads back here",
+        fail(EXIT_RECURSION,
+             "%ld launchers call each other; a compiler on PATH is a wrapper that leads back here",
              invocation.level);
     find_program(&invocation, masquerade);
     if (invocation.level > 0 || !is_enabled("FLEETCC_AGENT", NULL, true))

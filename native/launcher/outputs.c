@@ -64,14 +64,15 @@ static bool is_device(const char *path)
 static void open_waiting(struct output *output)
 {
     int length = (int)(base_name(output->path) - output->path);
-    output->waiting = UNNAMED;
-    if (!is_device(output->path)) {
-        snprintf(output->temporary, sizeof output->temporary, "%.*s", length ? length : 2, length ? output->path : "./");
+    const char *folder = length ? output->path : "./";
+    output->waiting = is_device(output->path) ? FOR_DEVICE : UNNAMED;
+    if (output->waiting == UNNAMED) {
+        snprintf(output->temporary, sizeof output->temporary, "%.*s", length ? length : 2, folder);
         output->descriptor = open(output->temporary, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
         if (output->descriptor >= 0)
             return;
+        output->waiting = IN_MEMORY;
     }
-    output->waiting = is_device(output->path) ? FOR_DEVICE : IN_MEMORY;
     output->descriptor = memfd_create("output", MFD_CLOEXEC);
 }
 
@@ -119,7 +120,9 @@ bool receive_output(const struct answer *answer)
 bool keep_dependencies(const struct answer *answer)
 {
     struct output *output = &outputs[output_count];
-    if (output_count == MAX_OUTPUTS || dependencies() < 0 || answer->length >= PATH_MAX || !receive(output->path, answer->length))
+    if (output_count == MAX_OUTPUTS || dependencies() < 0 || answer->length >= PATH_MAX)
+        return false;
+    if (!receive(output->path, answer->length))
         return false;
     output->path[answer->length] = '\0';
     output->has_temporary = false;
@@ -156,8 +159,8 @@ static int name_temporary(struct output *output)
 {
     char *unnamed = format_text("/proc/self/fd/%d", output->descriptor);
     int folder = (int)(base_name(output->path) - output->path), reason = 0;
-    int length = snprintf(output->temporary, sizeof output->temporary, "%.*s.fleetcc-%d-%zu.tmp", folder, output->path,
-                          (int)getpid(), (size_t)(output - outputs));
+    int length = snprintf(output->temporary, sizeof output->temporary, "%.*s.fleetcc-%d-%td.tmp", folder,
+                          output->path, (int)getpid(), output - outputs);
     if (length < 0 || length >= (int)sizeof output->temporary)
         return ENAMETOOLONG;
     unlink(output->temporary); /* of a killed launcher that had our number */

@@ -82,7 +82,8 @@ bool preprocess(const struct invocation *invocation, const struct answer *answer
     dependency_file = answer->flag & 1 ? memfd_create("dependencies", MFD_CLOEXEC) : -1;
     int streams[] = {open("/dev/null", O_RDONLY | O_CLOEXEC), memfd_create("stdout", MFD_CLOEXEC),
                      memfd_create("stderr", MFD_CLOEXEC), dependency_file};
-    bool ready = streams[0] >= 0 && streams[1] >= 0 && streams[2] >= 0 && (dependency_file >= 0 || !(answer->flag & 1));
+    bool ready = streams[0] >= 0 && streams[1] >= 0 && streams[2] >= 0;
+    ready = ready && (dependency_file >= 0 || !(answer->flag & 1));
     int status = ready ? run_preprocessor(invocation, argv, streams) : -1;
     bool told = status != -1 && send_preprocessed(status, streams);
     for (int descriptor = 0; descriptor < 3; descriptor++)

@@ -58,11 +58,13 @@ bool build_request(const struct invocation *invocation, struct request *request)
     umask(header.umask);
     header.cwd_device = here.st_dev;
     header.cwd_inode = here.st_ino;
-    char *end = malloc(sizeof header + size);
-    if (!end)
+    request->size = sizeof header + size;
+    request->data = malloc(request->size);
+    if (!request->data)
         fail_without_memory();
-    *request = (struct request){.data = end, .size = sizeof header + size};
-    end = put(put(put((char *)memcpy(end, &header, sizeof header) + sizeof header, FLEETCC_VERSION), invocation->program), cwd);
+    memcpy(request->data, &header, sizeof header);
+    char *end = put(request->data + sizeof header, FLEETCC_VERSION);
+    end = put(put(end, invocation->program), cwd);
     for (char **argument = invocation->argv; *argument; argument++)
         end = put(end, *argument);
     for (char **setting = environ; *setting; setting++)

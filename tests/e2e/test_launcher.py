@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetcc import __version__
 from fleetcc.errors import ExitCode
 from fleetcc.wire.launcher import (
     PREPROCESSED,
@@ -35,7 +36,7 @@ def test_the_request_says_what_was_typed_and_where(world: World) -> None:
         request = agent.request
 
     here = world.work.stat()
-    assert request.version == b"0.1.0"
+    assert request.version == __version__.encode()
     assert request.program == os.fsencode(world.probe)
     assert request.argv == (b"probe", b"-c", b"x.c", b"")
     assert request.cwd == os.fsencode(world.work)

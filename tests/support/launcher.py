@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from fleetcc import __version__
 from fleetcc.wire.launcher import REQUEST_HEADER
 from tests.support.fake_agent import FakeAgent, Session, execute
 
@@ -97,16 +98,8 @@ def install(kind: str, folder: Path, options: Sequence[str] = ()) -> Launcher:
 
 def compile_launcher(compiler: str, target: Path, options: Sequence[str] = ()) -> None:
     """Compile without a single warning."""
-    command = [
-        compiler,
-        *STRICT,
-        "-O1",
-        '-DFLEETCC_VERSION="0.1.0"',
-        *options,
-        *map(str, SOURCES),
-        "-o",
-        str(target),
-    ]
+    version = f'-DFLEETCC_VERSION="{__version__}"'
+    command = [compiler, *STRICT, "-O1", version, *options, *map(str, SOURCES), "-o", str(target)]
     subprocess.run(command, check=True)
 
 

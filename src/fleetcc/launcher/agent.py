@@ -31,7 +31,7 @@ def reach_agent(environment: Environment) -> socket.socket:
     """Connect, to an agent that is started if there is none; raises UnreachableError."""
     path = _agent_folder(environment)
     if not path.startswith(b"/"):
-        raise UnreachableError("FLEETCC_DIR is not an absolute path")
+        raise UnreachableError("FLEETCC_DIR is not absolute")
     try:
         folder = _open_folder(path)
     except OSError as error:

@@ -1,6 +1,6 @@
 """Where files stand: the agent's folder, its state, config.toml and hosts files.
 
-native/launcher.c computes the agent's folder by the same rule; both must change together. An empty
+native/launcher/agent.c computes the agent's folder by the same rule; both must change together. An empty
 variable counts as unset, and an XDG variable that is not an absolute path is ignored, as its
 specification asks.
 """

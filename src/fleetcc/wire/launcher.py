@@ -1,4 +1,5 @@
-"""The launcher's protocol with the agent, over a Unix stream socket. native/launcher.c is the other end.
+"""The launcher's protocol with the agent, over a Unix stream socket. The other end is native/launcher, or
+fleetcc.launcher where that could not be compiled.
 
 Both ends run on one machine, so numbers are in native order; launcher and agent of different versions
 meet, so the first twelve bytes never change.
@@ -8,7 +9,8 @@ Request (launcher to agent), header of 48 bytes, then `length` bytes:
     4s  magic b"FLC1"
     I   length of what follows the header
     B   kind: b"J" a job, b"C" a control request (JSON)
-    B   bit n set: descriptor n (0..2) is attached (SCM_RIGHTS, ascending)
+    B   bit n set: descriptor n (0..2) is attached (SCM_RIGHTS, ascending). Launchers attach none: in the
+        socket of an agent that hangs they would keep make and ninja waiting
     H   0
     I   umask
     I   argument count

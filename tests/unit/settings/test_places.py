@@ -1,4 +1,4 @@
-"""Where the agent, its state and the hosts files are; native/launcher.c has the first rule too."""
+"""Where the agent, its state and the hosts files are; native/launcher has the first rule too."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""The launcher's frames; native/launcher.c is the other end, so the layouts are spelled out here."""
+"""The launcher's frames; native/launcher is the other end, so the layouts are spelled out here."""
 
 import struct
 
