@@ -31,7 +31,7 @@ from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.backends.distcc import DistccBackend
-from fleetcc.settings import Settings
+from fleetcc.settings import Settings, printable
 from fleetcc.wire.launcher import ControlRequest, JobRequest, encode_answer
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class Agent:
         return {
             "version": __version__,
             "pid": os.getpid(),
-            "folder": self._folder.path,
+            "folder": printable(self._folder.path),
             "uptime_seconds": round(time.time() - self._started, 1),
             "draining": self._draining,
             "hosts": services.fleet.snapshot(),

@@ -5,6 +5,7 @@ Drives scheduling.placement with the loop's clock, and asks each host once what 
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -149,7 +150,7 @@ class Fleet:
 
     def _left_alone_seconds(self, key: HostKey, now: float) -> float:
         until = self.placement.left_alone_until(key, b"", now)
-        return 0.0 if until is None else round(until - now, 1)
+        return 0.0 if until is None else math.ceil(10 * (until - now)) / 10
 
     def _server_text(self, key: HostKey) -> str:
         known = self._known.get(key)

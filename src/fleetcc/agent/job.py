@@ -20,7 +20,7 @@ from fleetcc.agent.stories import Story
 from fleetcc.errors import ExitCode, UsageError
 from fleetcc.hosts.grammar import HostSpec
 from fleetcc.model import Reason
-from fleetcc.settings import Settings, load_settings
+from fleetcc.settings import Settings, load_settings, printable
 from fleetcc.wire.launcher import JobRequest, encode_answer
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ _INFRASTRUCTURE: Final = frozenset(
         Reason.BAD_HOST_LIST,
         Reason.HOSTS_FAILED,
         Reason.NO_HOSTS,
+        Reason.REFUSED,
         Reason.REMOTE_SIGNAL,
     }
 )
@@ -113,7 +114,7 @@ class Carrier:
             await self._run_here(reason, detail)
             return
         self._story.end("failed", reason, detail)
-        text = f"{self._story.label}: {reason.text}" + (f" ({detail})" if detail else "")
+        text = f"{self._story.label}: {reason.text}" + (f" ({printable(detail)})" if detail else "")
         await self._connection.send(encode_answer(b"F", os.fsencode(text), flag=ExitCode.NO_HOSTS))
 
     async def _run_here_whatever_happened(self, reason: Reason, detail: str) -> None:

@@ -8,7 +8,7 @@ the job runs here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -20,7 +20,7 @@ from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
 from fleetcc.backends.distcc import HostTimeouts
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
-from fleetcc.errors import FleetccError, HostError, HostRefusedError
+from fleetcc.errors import FleetccError, HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostKind, HostSpec
 from fleetcc.model import Form, Reason
 from fleetcc.settings import Settings
@@ -103,7 +103,7 @@ class RemoteWay:
                 reached = fleet.any_reached(planned.hosts)
                 raise RunLocallyError(Reason.DEBUG_COLUMNS if reached else Reason.ALL_HOSTS_FAILING)
         avoid: frozenset[HostKey] = frozenset()
-        failures: list[str] = []
+        failures: list[HostError] = []
         for _ in range(MAX_ATTEMPTS):
             self._story.phase("waiting", "")
             host = await fleet.place(planned.hosts, planned.forms, self._name, avoid)
@@ -114,16 +114,14 @@ class RemoteWay:
             try:
                 await self._on_host(host)
             except HostError as error:
-                failures.append(str(error))
+                failures.append(error)
                 self._blame(host, error)
                 avoid |= {host_key(host)}
             else:
                 return None
             finally:
                 fleet.release(host)
-        raise RunLocallyError(
-            Reason.HOSTS_FAILED if failures else Reason.ALL_HOSTS_FAILING, "; ".join(failures)
-        )
+        raise RunLocallyError(_reason_of(failures), "; ".join(map(str, failures)))
 
     def _blame(self, host: HostSpec, error: HostError) -> None:
         compiler = self._name if isinstance(error, HostRefusedError) else None
@@ -146,7 +144,10 @@ class RemoteWay:
         self._story.phase("compiling", host.text)
         argv = remote_argv(self._compilation, form, self._name, self._cwd)
         response = await self._services.backend.run(host, protocol, argv, text.raw[protocol], self._timeouts)
-        await self._take(response, host, protocol, text)
+        try:
+            await self._take(response, host, protocol, text)
+        except ProtocolError as error:
+            raise HostError(f"{host.text}: answered nonsense: {error}") from error
 
     # -- the text
 
@@ -191,14 +192,15 @@ class RemoteWay:
         said = unpack_body(protocol, response.stderr_raw, _MAX_PLAIN_BYTES)
         stdout = unpack_body(protocol, response.stdout_raw, _MAX_PLAIN_BYTES)
         self._require_a_compiler(response.status, said, host, text)
-        self._services.fleet.succeeded(host, self._name)
         stderr = text.warnings + said
-        if (response.status or stderr or stdout) and not self._accepts(response.status):
-            raise RunLocallyError(Reason.COMPILER_SPOKE, host.text)
+        is_answer = not (response.status or stderr or stdout) or self._accepts(response.status)
         output = b""
-        if not response.status:
+        if is_answer and not response.status:
             raw = response.output_raw
             output = await self._off_loop(len(raw), unpack_body, protocol, raw, _MAX_PLAIN_BYTES)
+        self._services.fleet.succeeded(host, self._name)
+        if not is_answer:
+            raise RunLocallyError(Reason.COMPILER_SPOKE, host.text)
         await self._deliver(response.status, stdout, stderr, output)
         self._story.end("done", Reason.REMOTE, "")
 
@@ -248,6 +250,15 @@ class RemoteWay:
     async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._services.executor, function, *arguments)
+
+
+def _reason_of(failures: Sequence[HostError]) -> Reason:
+    """Why no host did it."""
+    if not failures:
+        return Reason.ALL_HOSTS_FAILING
+    if all(isinstance(failure, HostRefusedError) for failure in failures):
+        return Reason.REFUSED
+    return Reason.HOSTS_FAILED
 
 
 def _read_and_pack(path: bytes, protocol: int) -> bytes:

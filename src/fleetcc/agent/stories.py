@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fleetcc.model import Reason
+from fleetcc.settings import printable
 
 # Enough to answer "what just happened" without growing; issue-sized histories belong on disk.
 RECENT_JOBS: Final = 1000
+
+# Options of a compile whose next word is not the source.
+_TAKE_A_WORD: Final = (b"-o", b"-x", b"-I", b"-D", b"-U", b"-include", b"-isystem", b"-MF", b"-MT", b"-MQ")
 
 
 @dataclass(slots=True)
@@ -50,9 +54,11 @@ class Story:
     def label(self) -> str:
         """What a person calls this job."""
         if self.source:
-            return os.fsdecode(self.source)
-        words = [word for word in self.argv[1:] if not word.startswith(b"-")]
-        return os.fsdecode(words[-1] if words else self.argv[0])
+            return _shown(self.source)
+        pairs = zip(self.argv, self.argv[1:], strict=False)
+        takes = _TAKE_A_WORD if b"-c" in self.argv else ()
+        words = [word for before, word in pairs if not word.startswith(b"-") and before not in takes]
+        return _shown(words[-1] if words else self.argv[0])
 
     def sentence(self) -> str:
         """One line for people: what, where, why, how long."""
@@ -61,7 +67,7 @@ class Story:
         if self.reason is None or self.reason is Reason.REMOTE:
             where = f"on {self.host}" if self.host else "nowhere yet"
         else:
-            detail = f"; {self.detail}" if self.detail else ""
+            detail = f"; {printable(self.detail)}" if self.detail else ""
             where = f"here ({self.reason.slug}: {self.reason.text}{detail})"
         return f"{self.label}: {how}{where}, {seconds * 1000:.0f} ms"
 
@@ -70,11 +76,11 @@ class Story:
         return {
             "job": self.number,
             "label": self.label,
-            "directory": os.fsdecode(self.cwd),
+            "directory": _shown(self.cwd),
             "state": self.state,
             "host": self.host,
             "reason": None if self.reason is None else self.reason.slug,
-            "detail": self.detail,
+            "detail": printable(self.detail),
             "seconds": round((self.ended or time.monotonic()) - self.started, 3),
         }
 
@@ -120,6 +126,11 @@ class Stories:
             _append_line(descriptor, story)
         finally:
             os.close(descriptor)
+
+
+def _shown(name: bytes) -> str:
+    """A name from the build, safe on a terminal, in a log and in JSON."""
+    return printable(os.fsdecode(name))
 
 
 def _append_line(descriptor: int, story: Story) -> None:

@@ -1,0 +1,535 @@
+"""Hosts that fail in every way: each compile has the right bytes, the reason is told, nothing hangs."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetcc.errors import ExitCode
+from fleetcc.model import Reason
+from tests.support.fleet import (
+    Client,
+    client,
+    eventually,
+    installed,
+    objects_made_by,
+    small_disk,
+    write_project,
+)
+from tests.support.launcher import write_program
+from tests.support.scripted_server import (
+    Script,
+    ScriptedServer,
+    Visit,
+    answer_with,
+    compile_honestly,
+    good_answer,
+    honest_answer,
+)
+from tests.support.servers import FakeCompilers, start_fleetccd, stopping
+
+__all__ = ["client", "installed", "small_disk"]  # fixtures
+
+SOURCE = "int twice(int x) { return x * 2; }\n"
+COMMAND = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
+# Nothing that a host does may hold a compile up for longer than its timeout (1 s here) and some work.
+SOON_SECONDS = 5.0
+
+
+@pytest.fixture
+def user(client: Client) -> Client:
+    """A client with one source, whose hosts are never left alone after a failure."""
+    client.write("a.c", SOURCE)
+    client.environment |= {"FLEETCC_BACKOFF_PERIOD": "0", "DISTCC_IO_TIMEOUT": "1"}
+    return client
+
+
+@pytest.fixture
+def good() -> Iterator[ScriptedServer]:
+    """A host that does its work."""
+    with ScriptedServer(compile_honestly, "127.0.0.2") as server:
+        yield server
+
+
+def use_hosts(client: Client, *hosts: ScriptedServer, option: str = ",lzo") -> None:
+    client.environment["FLEETCC_HOSTS"] = " ".join(host.host + option for host in hosts)
+
+
+def compile_as_plain(client: Client) -> None:
+    """One compile that must look as without us, and soon."""
+    result = client.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert result.status == 0
+    assert result.seconds < SOON_SECONDS
+
+
+def the_answer(client: Client, protocol: int = 2) -> bytes:
+    """The response that is right for COMMAND."""
+    assert client.plain(*COMMAND).status == 0
+    path = client.work / "a.o"
+    answer = good_answer(protocol, path.read_bytes())
+    path.unlink()
+    return answer
+
+
+# ---- the answer breaks off
+
+
+def cuts(length: int) -> list[int]:
+    """Where an answer is cut: around every token, and through its body."""
+    tokens = {at + near for at in (0, 12, 24, 36, 48, 60) for near in (-1, 0, 1) if at + near >= 0}
+    body = set(range(60, length, (length - 60) // 24)) | {length - 2, length - 1}
+    return sorted(cut for cut in tokens | body if cut < length)
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_an_answer_that_breaks_off_anywhere_means_compiling_here(user: Client, protocol: int) -> None:
+    answer = the_answer(user, protocol)
+    with ScriptedServer(compile_honestly) as bad:
+        use_hosts(user, bad, option=",lzo" if protocol == 2 else "")
+        positions = cuts(len(answer))
+        assert len(positions) >= 38
+        for cut in positions:
+            bad.script = answer_with(answer[:cut])
+            compile_as_plain(user)
+            assert user.last_reason == (Reason.HOSTS_FAILED.slug if cut else Reason.REFUSED.slug), cut
+        assert len(bad.visits) == len(positions)
+
+
+def test_an_answer_that_breaks_off_anywhere_means_another_host(user: Client, good: ScriptedServer) -> None:
+    answer = the_answer(user)
+    with ScriptedServer(compile_honestly) as bad:
+        use_hosts(user, bad, good)
+        positions = cuts(len(answer))
+        for cut in positions:
+            bad.script = answer_with(answer[:cut])
+            compile_as_plain(user)
+            job = user.last_job()
+            assert (job["reason"], job["host"]) == ("remote", good.host + ",lzo"), cut
+        assert len(bad.visits) == len(good.visits) == len(positions)
+
+
+def test_a_host_is_tried_once_and_then_one_other(user: Client) -> None:
+    with (
+        ScriptedServer(answer_with(b"")) as one,
+        ScriptedServer(answer_with(b""), "127.0.0.2") as two,
+        ScriptedServer(compile_honestly, "127.0.0.3") as three,
+    ):
+        use_hosts(user, one, two, three)
+        compile_as_plain(user)
+        assert [len(host.visits) for host in (one, two, three)] == [1, 1, 0]
+        assert user.last_reason == Reason.REFUSED.slug
+
+
+# ---- the answer is wrong
+
+
+def drip(visit: Visit) -> None:
+    head, source = visit.request()
+    for byte in honest_answer(head, source):
+        visit.send(bytes((byte,)))
+
+
+def never_answer(visit: Visit) -> None:
+    visit.request()
+    visit.wait_until_left()
+
+
+def never_read(visit: Visit) -> None:
+    visit.connection.recv(1)
+    visit.wait_until_left()
+
+
+def stall_in_the_middle(visit: Visit) -> None:
+    head, source = visit.request()
+    visit.send(honest_answer(head, source)[:-1])
+    visit.wait_until_left()
+
+
+def reset_at_once(visit: Visit) -> None:
+    visit.reset()
+
+
+def reset_after_the_request(visit: Visit) -> None:
+    visit.request()
+    visit.reset()
+
+
+def answer_before_the_request(visit: Visit) -> None:
+    visit.send(b"DONE00000002STAT00000000")
+    visit.wait_until_left()
+
+
+def shout(visit: Visit) -> None:
+    """Junk before anything was asked, then the end."""
+    visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def corrupt(visit: Visit) -> None:
+    """The lengths are right, the compressed object is not."""
+    head, source = visit.request()
+    answer = bytearray(honest_answer(head, source))
+    answer[60:] = bytes(255 - byte for byte in answer[60:])
+    visit.send(bytes(answer))
+
+
+def corrupt_messages(visit: Visit) -> None:
+    head, source = visit.request()
+    start = b"DONE00000002STAT00000000SERR00000003\xff\xff\xffSOUT00000000"
+    visit.send(start + honest_answer(head, source)[48:])
+
+
+DONE = b"DONE00000002STAT00000000"
+OK = DONE + b"SERR00000000SOUT00000000"
+FAILURES: list[tuple[str, Script, Reason]] = [
+    ("nonsense", answer_with(b"\0" * 5000), Reason.HOSTS_FAILED),
+    ("text", shout, Reason.HOSTS_FAILED),
+    ("wrong version", answer_with(good_answer(1, b"")), Reason.HOSTS_FAILED),
+    ("tokens out of order", answer_with(b"DONE00000002SERR00000000STAT00000000"), Reason.HOSTS_FAILED),
+    ("no number", answer_with(b"DONE00000002STATxxxxxxxx"), Reason.HOSTS_FAILED),
+    ("huge stderr", answer_with(DONE + b"SERRffffffff"), Reason.HOSTS_FAILED),
+    ("huge stdout", answer_with(DONE + b"SERR00000000SOUT7fffffff"), Reason.HOSTS_FAILED),
+    ("huge object", answer_with(OK + b"DOTOffffffff"), Reason.HOSTS_FAILED),
+    ("large object", answer_with(OK + b"DOTO3fffffff"), Reason.HOSTS_FAILED),
+    ("corrupt object", corrupt, Reason.HOSTS_FAILED),
+    ("corrupt messages", corrupt_messages, Reason.HOSTS_FAILED),
+    ("killed by a signal", answer_with(good_answer(2, b"", status=11)), Reason.REMOTE_SIGNAL),
+    ("killed for its memory", answer_with(good_answer(2, b"", status=9)), Reason.REMOTE_SIGNAL),
+    ("no such compiler", answer_with(good_answer(2, b"", b"no gcc\n", 110 << 8)), Reason.REFUSED),
+    ("input and output", answer_with(good_answer(2, b"", b"", 107 << 8)), Reason.REFUSED),
+    ("took too long", answer_with(good_answer(2, b"", b"", 118 << 8)), Reason.REFUSED),
+    ("never answers", never_answer, Reason.HOSTS_FAILED),
+    ("never reads", never_read, Reason.HOSTS_FAILED),
+    ("stalls in the middle", stall_in_the_middle, Reason.HOSTS_FAILED),
+    ("resets at once", reset_at_once, Reason.REFUSED),
+    ("resets after the request", reset_after_the_request, Reason.REFUSED),
+    ("begins before it was asked", answer_before_the_request, Reason.HOSTS_FAILED),
+]
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
+)
+def test_a_failing_host_costs_no_compile(
+    user: Client, good: ScriptedServer, script: Script, reason: Reason
+) -> None:
+    with ScriptedServer(script) as bad:
+        use_hosts(user, bad)
+        compile_as_plain(user)
+        job = user.last_job()
+        assert (job["reason"], job["host"]) == (reason.slug, "local")
+        assert job["detail"]
+
+        use_hosts(user, bad, good)
+        compile_as_plain(user)
+        expected = (
+            (reason.slug, "local") if reason is Reason.REMOTE_SIGNAL else ("remote", good.host + ",lzo")
+        )
+        job = user.last_job()
+        assert (job["reason"], job["host"]) == expected
+        assert len(bad.visits) == 2
+
+
+def test_a_slow_answer_is_an_answer(user: Client) -> None:
+    with ScriptedServer(drip) as slow:
+        use_hosts(user, slow)
+        compile_as_plain(user)
+        assert user.last_reason == "remote"
+
+
+def test_a_whole_answer_before_the_request_is_complete_is_taken(user: Client) -> None:
+    user.write("a.c", SOURCE + "".join(f"extern int {'unused' * 170}{n};\n" for n in range(8_000)))
+    answer = the_answer(user, 1)
+
+    def script(visit: Visit) -> None:
+        visit.connection.recv(1)
+        visit.send(answer)
+        visit.wait_until_left()
+
+    with ScriptedServer(script) as hasty:
+        use_hosts(user, hasty, option="")
+        compile_as_plain(user)
+        assert user.last_reason == "remote"
+
+
+def test_bytes_after_the_answer_are_ignored(user: Client) -> None:
+    with ScriptedServer(answer_with(the_answer(user) + b"more")) as host:
+        use_hosts(user, host)
+        compile_as_plain(user)
+        assert user.last_reason == "remote"
+
+
+def test_hosts_that_cannot_be_reached_are_told(user: Client) -> None:
+    with ScriptedServer(compile_honestly) as gone:
+        pass
+    for host, word in (
+        (gone.host, "Connection refused"),
+        ("no-such-host.invalid", "cannot look up"),
+        ("[::1]:1", "::1 port 1"),
+        ("@nowhere", "cannot run '/nonexistent/ssh'"),
+    ):
+        user.environment |= {"FLEETCC_HOSTS": host, "FLEETCC_SSH": "/nonexistent/ssh"}
+        compile_as_plain(user)
+        job = user.last_job()
+        assert job["reason"] == Reason.HOSTS_FAILED.slug
+        assert word in job["detail"]
+
+
+# ---- a compiler has spoken
+
+
+def test_a_warning_of_the_host_is_said_by_the_compiler_here(user: Client, good: ScriptedServer) -> None:
+    user.write("a.c", "int f(void) { int unused; return 1; }\n")
+    use_hosts(user, good)
+    command = ("gcc", "-Wall", "-c", "a.c", "-o", "a.o")
+    assert b"unused" in user.same_as_plain(*command, outputs=["a.o"]).stderr
+    assert user.last_reason == Reason.COMPILER_SPOKE.slug
+    user.same_as_plain(*command, outputs=["a.o"])
+    assert user.last_reason == Reason.WARNED_LAST_TIME.slug
+    assert len(good.visits) == 1 + asked(good)
+
+
+def asked(server: ScriptedServer) -> int:
+    """How many connections only asked what the server is."""
+    return sum(1 for visit in server.visits if visit.head is None)
+
+
+def test_a_compile_error_has_the_compilers_own_words_and_status(user: Client, good: ScriptedServer) -> None:
+    user.write("a.c", "int f(void) { return nothing; }\n")
+    use_hosts(user, good)
+    assert user.same_as_plain(*COMMAND).status == 1
+    assert user.last_reason == Reason.COMPILER_SPOKE.slug
+
+
+def test_what_the_preprocessor_says_is_said_by_the_compiler_here(user: Client, good: ScriptedServer) -> None:
+    use_hosts(user, good)
+    for text, status in (('#include "missing.h"\n', 1), ("#warning careful\nint x;\n", 0)):
+        user.write("a.c", text)
+        assert user.same_as_plain(*COMMAND, outputs=["a.o"]).status == status
+        assert user.last_reason == Reason.PREPROCESSOR_SPOKE.slug
+    assert good.visits == []
+
+
+# ---- without fallback
+
+
+def test_without_fallback_a_failing_fleet_fails_loudly(user: Client) -> None:
+    with ScriptedServer(answer_with(b"")) as bad:
+        use_hosts(user, bad)
+        for way in ("variable", "option"):
+            words = [user.launcher, *(["--no-fallback"] if way == "option" else []), *COMMAND]
+            done = user.plain(*words, env={"FLEETCC_FALLBACK": "0"} if way == "variable" else {})
+            assert (done.status, done.stdout) == (ExitCode.NO_HOSTS, b"")
+            assert done.stderr.startswith(b"fleetcc: a.c: the hosts closed without an answer")
+            assert done.stderr.count(b"\n") == 1
+            assert user.files() == ["a.c"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [
+        ("", b"no host list"),
+        ("a:b:c", b"the host list cannot be used"),
+        ("127.0.0.1:1", b"the hosts that were tried failed"),
+    ],
+)
+def test_without_fallback_every_lack_of_hosts_is_told(user: Client, hosts: str, words: bytes) -> None:
+    user.environment["FLEETCC_HOSTS"] = hosts
+    done = user.run(*COMMAND, env={"DISTCC_FALLBACK": "0"})
+    assert done.status == ExitCode.NO_HOSTS
+    assert done.stderr.startswith(b"fleetcc: a.c: ")
+    assert words in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_without_fallback_what_must_be_local_is_local(user: Client) -> None:
+    user.write("main.c", "int main(void) { return 0; }\n")
+    user.environment |= {"FLEETCC_HOSTS": "127.0.0.1:1", "FLEETCC_FALLBACK": "0"}
+    for argv, outputs in (
+        (("gcc", "main.c", "-o", "main"), ["main"]),
+        (("gcc", "-E", "a.c"), []),
+        (("gcc", "-dumpversion"), []),
+        (("gcc", "-c", "-march=native", "a.c"), ["a.o"]),
+    ):
+        assert user.same_as_plain(*argv, outputs=outputs).status == 0
+
+
+def test_without_fallback_compile_errors_pass_through(user: Client, good: ScriptedServer) -> None:
+    use_hosts(user, good)
+    user.write("a.c", "int f(void) { return nothing; }\n")
+    done = user.run(*COMMAND, env={"FLEETCC_FALLBACK": "0"})
+    assert done.status == 1
+    assert b"'nothing' undeclared" in done.stderr
+    assert user.last_reason == "remote"
+    assert user.files() == ["a.c"]
+
+
+# ---- leaving a host alone
+
+
+def test_a_failing_host_is_left_alone_for_longer_and_longer(client: Client, good: ScriptedServer) -> None:
+    client.write("a.c", SOURCE)
+    with ScriptedServer(answer_with(b"nonsense nonsense")) as bad:
+        use_hosts(client, bad)
+        for pause in (1, 2):
+            before = len(bad.visits)
+            compile_as_plain(client)
+            assert (len(bad.visits), client.last_reason) == (before + 1, "hosts-failed")
+            left_alone = client.status()["hosts"][0]["left_alone_seconds"]
+            assert pause - 0.5 < left_alone <= pause
+            compile_as_plain(client)
+            assert (len(bad.visits), client.last_reason) == (before + 1, "all-hosts-failing")
+            eventually(lambda: client.status()["hosts"][0]["left_alone_seconds"] == 0.0)
+        bad.script = compile_honestly
+        compile_as_plain(client)
+        assert client.last_reason == "remote"
+        gap = bad.visits[1].began - bad.visits[0].began
+        assert 1.0 <= gap < 2.0 + SOON_SECONDS
+
+
+def test_while_a_host_is_left_alone_the_others_work(client: Client, good: ScriptedServer) -> None:
+    client.write("a.c", SOURCE)
+    with ScriptedServer(answer_with(b"nonsense nonsense")) as bad:
+        use_hosts(client, bad, good)
+        for _ in range(3):
+            compile_as_plain(client)
+            assert client.last_reason == "remote"
+        assert (len(bad.visits), len(good.visits)) == (1, 3)
+
+
+def test_a_refused_compiler_leaves_the_host_to_other_compilers(client: Client) -> None:
+    client.write("a.c", SOURCE)
+
+    def script(visit: Visit) -> None:
+        head, source = visit.request()
+        if b"gcc" in head.argv[0]:
+            visit.send(honest_answer(head, source))
+
+    with ScriptedServer(script) as host:
+        use_hosts(client, host)
+        client.same_as_plain("clang", *COMMAND[1:], outputs=["a.o"])
+        assert client.last_reason == Reason.REFUSED.slug
+        client.same_as_plain("clang", *COMMAND[1:], outputs=["a.o"])
+        assert client.last_reason == Reason.ALL_HOSTS_FAILING.slug
+        compile_as_plain(client)
+        assert client.last_reason == "remote"
+
+
+def test_a_users_mistakes_and_cancelled_jobs_are_no_hosts_fault(client: Client) -> None:
+    client.write("a.c", SOURCE)
+    client.write("wrong.c", "int f(void) { return nothing; }\n")
+    client.write("unreadable.c", '#include "missing.h"\n')
+    reached = threading.Event()
+
+    def wait(visit: Visit) -> None:
+        visit.request()
+        reached.set()
+        visit.wait_until_left()
+
+    with ScriptedServer(compile_honestly) as host:
+        use_hosts(client, host)
+        for source in ("wrong.c", "unreadable.c"):
+            client.same_as_plain("gcc", "-c", source)
+        host.script = answer_with(good_answer(2, b"", status=11))
+        compile_as_plain(client)
+
+        host.script = wait
+        with client.popen(client.launcher, *COMMAND) as process:
+            assert reached.wait(SOON_SECONDS)
+            process.send_signal(signal.SIGTERM)
+        eventually(lambda: host.visits[-1].closed)
+        assert client.idle_status()["cancelled"] == 1
+
+        host.script = compile_honestly
+        compile_as_plain(client)
+        assert client.last_reason == "remote"
+        assert client.status()["hosts"][0]["left_alone_seconds"] == 0.0
+
+
+# ---- in the middle of a build
+
+# A compiler that never ends, but says what it is.
+PROBE = """#!/bin/sh
+case "$*" in *-v*) exec /usr/bin/gcc -v;; esac
+echo $$ >>{journal}
+exec sleep 100
+"""
+
+
+def test_a_server_killed_in_the_middle_costs_no_build(client: Client, tmp_path: Path) -> None:
+    objects = write_project(client, 8)
+    wanted = objects_made_by(client, "make", "-s", "-j8", objects=objects)
+    compilers = FakeCompilers(tmp_path / "compilers")
+    lock = compilers.add_blocking("x86_64-linux-gnu-gcc-12")
+    server = start_fleetccd(tmp_path / "server", "--jobs", "4", environment={"FLEETCCD_PATH": compilers.path})
+    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
+    with stopping(server), client.building("make", "-s", "-j8", "CC=fleetcc gcc -O1") as build:
+        eventually(lambda: len(compilers.journal) == 4)
+        server.process.kill()
+        out, err = build.communicate(timeout=60)
+    lock.let_go(8)
+    lock.close()
+    assert (build.returncode, out, err) == (0, b"", b"")
+    assert {name: (client.work / name).read_bytes() for name in objects} == wanted
+    reasons = client.idle_status()["by_reason"]
+    assert sum(reasons.values()) == 8
+    assert set(reasons) <= {"hosts-failed", "refused", "all-hosts-failing"}
+
+
+def interrupt(build: Any) -> None:
+    """Ctrl-C reaches every process of the terminal's foreground group."""
+    os.killpg(build.pid, signal.SIGINT)
+
+
+def test_an_interrupted_build_ends_its_remote_compilers_at_once(client: Client) -> None:
+    objects = write_project(client, 8)
+
+    def hold(visit: Visit) -> None:
+        visit.request()
+        visit.wait_until_left()
+
+    with ScriptedServer(hold) as host:
+        use_hosts(client, host, option="/8,lzo")
+        with client.building("make", "-s", "-j8", "CC=fleetcc gcc -O1") as build:
+            eventually(lambda: sum(visit.head is not None for visit in host.visits) == 8)
+            interrupted = time.monotonic()
+            interrupt(build)
+            build.communicate(timeout=SOON_SECONDS)
+        eventually(lambda: all(visit.closed for visit in host.visits))
+        latest = max(visit.closed or 0.0 for visit in host.visits)
+    assert build.returncode != 0
+    assert latest - interrupted < 1.0
+    status = client.idle_status()
+    assert status["cancelled"] == 8
+    assert [name for name in client.files() if name.endswith(".o") or "fleetcc" in name] == []
+    assert set(objects).isdisjoint(client.files())
+
+
+def test_an_interrupted_build_ends_its_local_compilers_and_frees_their_slots(client: Client) -> None:
+    write_project(client, 4)
+    journal = client.root / "journal"
+    tools = client.root / "tools"
+    write_program(tools / "gcc", PROBE.format(journal=journal))
+    client.environment |= {"PATH": f"{client.bin}:{tools}:/usr/bin:/bin", "FLEETCC_HOSTS": "--localslots=2"}
+    journal.touch()
+    with client.building("make", "-s", "-j4", "CC=fleetcc gcc") as build:
+        eventually(lambda: len(journal.read_text().split()) == 2)
+        interrupt(build)
+        build.communicate(timeout=SOON_SECONDS)
+    assert client.idle_status()["local"]["compiling"] == 0
+    assert len(journal.read_text().split()) == 2
+
+
+def test_a_server_whose_disk_is_full_means_compiling_here(
+    client: Client, tmp_path: Path, small_disk: Path
+) -> None:
+    client.write("a.c", SOURCE + "".join(f"int value{n} = {n};\n" for n in range(20_000)))
+    server = start_fleetccd(tmp_path / "server", environment={"TMPDIR": str(small_disk)})
+    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port},lzo"
+    with stopping(server):
+        client.same_as_plain(*COMMAND, outputs=["a.o"])
+        assert client.last_job()["host"] == "local"

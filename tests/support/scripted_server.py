@@ -1,0 +1,181 @@
+"""A compile server whose every byte a test writes down, and which counts who comes."""
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from fleetcc.errors import ProtocolError
+from fleetcc.wire.distcc import (
+    RequestBody,
+    RequestHead,
+    RequestReader,
+    encode_response,
+    pack_body,
+    unpack_body,
+)
+from fleetcc.wire.greeting import GREETING
+
+PATIENCE_SECONDS: Final = 30.0
+_MOST_BYTES: Final = 64 << 20
+
+
+class LeftError(Exception):
+    """The client closed, or it only wanted to know who we are."""
+
+
+class Visit:
+    """One connection of a client."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.began = time.monotonic()
+        self.closed: float | None = None  # when the client was seen to close
+        self.head: RequestHead | None = None
+
+    def request(self) -> tuple[RequestHead, bytes]:
+        """Its whole request: head and plain source; raises LeftError."""
+        reader = RequestReader()
+        first = self.connection.recv(len(GREETING), socket.MSG_PEEK)
+        if GREETING.startswith(first):
+            raise LeftError
+        while data := self.connection.recv(1 << 16):
+            for event in reader.receive(data):
+                if isinstance(event, RequestHead):
+                    self.head = event
+                elif isinstance(event, RequestBody):
+                    assert self.head is not None
+                    return self.head, unpack_body(self.head.protocol, event.raw, _MOST_BYTES)
+        raise LeftError
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the client, who may have gone."""
+        with contextlib.suppress(OSError):
+            self.connection.sendall(data)
+
+    def reset(self) -> None:
+        """Close so that the client sees a reset."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def wait_until_left(self) -> None:
+        """Return when the client has closed, and note when."""
+        with contextlib.suppress(OSError):
+            while self.connection.recv(1 << 16):
+                pass
+        self.closed = time.monotonic()
+
+
+Script = Callable[[Visit], Any]
+
+
+class ScriptedServer:
+    """Listens on loopback; each connection gets the script of the moment. Its errors fail the test."""
+
+    def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
+        self.script = script
+        self.visits: list[Visit] = []
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server((address, 0), backlog=100)
+        self.host = f"{address}:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._accepter = threading.Thread(target=self._accept)
+        self._accepter.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is None and self._errors:
+            raise self._errors[0]
+
+    def stop(self) -> None:
+        """Listen no more, hang up on everybody."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepter.join()
+        self._listener.close()
+        for visit in self.visits:
+            with contextlib.suppress(OSError):
+                visit.connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.settimeout(PATIENCE_SECONDS)
+            visit = Visit(connection)
+            self.visits.append(visit)
+            thread = threading.Thread(target=self._serve, args=(visit,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, visit: Visit) -> None:
+        try:
+            self.script(visit)
+        except (LeftError, ConnectionError, ProtocolError):
+            pass
+        except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
+            self._errors.append(error)
+        finally:
+            visit.connection.close()
+
+
+def answer_with(data: bytes) -> Script:
+    """Read the whole request, send these bytes, close."""
+
+    def script(visit: Visit) -> None:
+        visit.request()
+        visit.send(data)
+
+    return script
+
+
+def good_answer(protocol: int, output: bytes, stderr: bytes = b"", status: int = 0) -> bytes:
+    """A complete response."""
+    return b"".join(
+        encode_response(
+            protocol,
+            status,
+            pack_body(protocol, stderr),
+            pack_body(protocol, b""),
+            pack_body(protocol, output),
+        )
+    )
+
+
+def compile_honestly(visit: Visit) -> None:
+    """What a server does: compile the text with the compiler that was asked for."""
+    head, source = visit.request()
+    visit.send(honest_answer(head, source))
+
+
+def honest_answer(head: RequestHead, source: bytes) -> bytes:
+    """The response that a true server would give."""
+    argv = list(head.argv)
+    with tempfile.TemporaryDirectory(prefix="scripted-") as folder:
+        place = Path(folder)
+        stage = next(index for index, word in enumerate(argv) if word in {b"-c", b"-S"})
+        suffix = Path(argv[stage + 1].decode(errors="surrogateescape")).suffix
+        (place / f"input{suffix}").write_bytes(source)
+        argv[stage + 1] = f"input{suffix}".encode()
+        argv[argv.index(b"-o") + 1] = b"output"
+        environment = {"PATH": os.defpath, "LC_ALL": "C"}
+        done = subprocess.run(argv, cwd=place, env=environment, capture_output=True, check=False)
+        output = (place / "output").read_bytes() if done.returncode == 0 else b""
+    return good_answer(head.protocol, output, done.stderr, done.returncode << 8)
