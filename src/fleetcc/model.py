@@ -86,6 +86,11 @@ class Reason(Enum):
     PROFILE = ("profile", "reads or writes a profile")
     SPLIT_DWARF = ("split-dwarf", "splits debug information into a .dwo file")
     LISTING = ("listing", "asks the assembler for a listing or its own dependency file")
+    LINK_TIME = (
+        "link-time",
+        "holds intermediate code for the linker, which records places in the source; "
+        "clang's -flto=thin and -flto=full travel",
+    )
     SEVERAL_ARCHITECTURES = ("several-architectures", "compiles for several architectures at once")
     RECORDS_COMMAND = ("records-command", "records the command line in the object")
     NO_LINE_MARKERS = ("no-line-markers", "drops or lacks line markers, so names would be the server's")
@@ -93,7 +98,7 @@ class Reason(Enum):
     DEBUG_COLUMNS = (
         "debug-columns",
         "debug information would have other columns than here after preprocessing; "
-        "hosts that run fleetccd, -gno-column-info, or FLEETCC_EXACT=0 lift this",
+        "hosts that run fleetccd (for gcc), or FLEETCC_EXACT=0 lift this",
     )
     DEPENDENCY_ENVIRONMENT = ("dependency-environment", "DEPENDENCIES_OUTPUT or SUNPRO_DEPENDENCIES is set")
     CONFIGURE_PROBE = ("configure-probe", "a configure probe, too small to travel")
@@ -109,6 +114,7 @@ class Reason(Enum):
 
     # -- the settings say local
     MODE_LOCAL = ("mode-local", "FLEETCC_MODE=local asks for it")
+    MODE_REPLICA = ("mode-replica", "FLEETCC_MODE=replica asks for a mode that this release does not have")
     NO_HOSTS = ("no-hosts", "no host list: set FLEETCC_HOSTS or write ~/.config/fleetcc/hosts")
     BAD_HOST_LIST = ("bad-host-list", "the host list cannot be used; `fleetcc hosts` says why")
     LOCALHOST_ENTRY = ("localhost-entry", "the host list's `localhost` was free first")

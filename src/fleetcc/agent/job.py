@@ -83,9 +83,10 @@ class Carrier:
         await self._send(planned, name or os.path.basename(request.argv[0]), settings)
 
     async def _send(self, planned: Send, name: bytes, settings: Settings) -> None:
-        spoke, cwd, source = self._services.spoke, self._request.cwd, planned.compilation.source
+        spoke, cwd = self._services.spoke, self._request.cwd
+        source, output = planned.compilation.source, planned.compilation.output
         now = asyncio.get_running_loop().time()
-        if settings.exact and settings.fallback and spoke.spoke_lately(cwd, source, now):
+        if settings.exact and settings.fallback and spoke.spoke_lately(cwd, source, output, now):
             await self._run_here(Reason.WARNED_LAST_TIME)
             return
         way = RemoteWay(self._services, self._connection, self._story, cwd, planned, name, settings)
@@ -93,7 +94,7 @@ class Carrier:
             local_host = await way.carry()
         except RunLocallyError as error:
             if error.reason in _SPOKE:
-                spoke.remember(cwd, source, now)
+                spoke.remember(cwd, source, output, now)
             await self._run_here_or_fail(error.reason, error.detail, settings)
             return
         if local_host is not None:

@@ -54,6 +54,8 @@ def plan(
         return RunHere(verdict.reason, os.fsdecode(verdict.detail))
     if settings.mode == "local":
         return RunHere(Reason.MODE_LOCAL)
+    if settings.mode == "replica":
+        return RunHere(Reason.MODE_REPLICA)
     if compiler.remote_name is None:
         return RunHere(Reason.COMPILER_NAME, os.fsdecode(argv[0]))
     obstacle = _obstacle_on_disk(verdict, cwd)

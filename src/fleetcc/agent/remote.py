@@ -65,6 +65,16 @@ class _Text:
     warnings: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a compiler said and made."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes  # with the preprocessor's warnings before it
+    output: bytes
+
+
 class RemoteWay:
     """One job on its way to the hosts of its list."""
 
@@ -112,15 +122,16 @@ class RemoteWay:
             if host.kind is HostKind.LOCAL:
                 return host
             try:
-                await self._on_host(host)
+                answer = await self._on_host(host)
             except HostError as error:
                 failures.append(error)
                 self._blame(host, error)
                 avoid |= {host_key(host)}
-            else:
-                return None
+                continue
             finally:
-                fleet.release(host)
+                fleet.release(host)  # before the launcher writes: the host is free for the next job
+            await self._take(answer, host)
+            return None
         raise RunLocallyError(_reason_of(failures), "; ".join(map(str, failures)))
 
     def _blame(self, host: HostSpec, error: HostError) -> None:
@@ -129,7 +140,8 @@ class RemoteWay:
         scope = f" for {os.fsdecode(compiler)}" if compiler else ""
         log.warning("%s; left alone for %.0f s%s", error, pause, scope)
 
-    async def _on_host(self, host: HostSpec) -> None:
+    async def _on_host(self, host: HostSpec) -> _Answer:
+        """Preprocess and send; what a compiler said. Raises HostError when none has spoken."""
         form = self._services.fleet.form_for(host, self._planned.forms)
         if form is None:
             raise HostError(f"{host.text} no longer takes the form that this job needs")
@@ -145,7 +157,7 @@ class RemoteWay:
         argv = remote_argv(self._compilation, form, self._name, self._cwd)
         response = await self._services.backend.run(host, protocol, argv, text.raw[protocol], self._timeouts)
         try:
-            await self._take(response, host, protocol, text)
+            return await self._unpacked(response, host, protocol, text)
         except ProtocolError as error:
             raise HostError(f"{host.text}: answered nonsense: {error}") from error
 
@@ -187,21 +199,26 @@ class RemoteWay:
 
     # -- the answer
 
-    async def _take(self, response: Response, host: HostSpec, protocol: int, text: _Text) -> None:
-        """A compiler, or only its server, has answered."""
+    async def _unpacked(self, response: Response, host: HostSpec, protocol: int, text: _Text) -> _Answer:
+        """Raises ProtocolError for what does not unpack, HostError when only the server has answered."""
         said = unpack_body(protocol, response.stderr_raw, _MAX_PLAIN_BYTES)
         stdout = unpack_body(protocol, response.stdout_raw, _MAX_PLAIN_BYTES)
         self._require_a_compiler(response.status, said, host, text)
-        stderr = text.warnings + said
-        is_answer = not (response.status or stderr or stdout) or self._accepts(response.status)
         output = b""
-        if is_answer and not response.status:
+        if not response.status:
             raw = response.output_raw
             output = await self._off_loop(len(raw), unpack_body, protocol, raw, _MAX_PLAIN_BYTES)
+            if not output:  # no compiler that succeeds leaves nothing
+                raise HostError(f"{host.text}: answered with an empty output")
         self._services.fleet.succeeded(host, self._name)
-        if not is_answer:
+        return _Answer(response.status, stdout, text.warnings + said, output)
+
+    async def _take(self, answer: _Answer, host: HostSpec) -> None:
+        """Deliver what the compiler said, unless it must say it here."""
+        spoke = answer.status or answer.stderr or answer.stdout
+        if spoke and not self._accepts(answer.status):
             raise RunLocallyError(Reason.COMPILER_SPOKE, host.text)
-        await self._deliver(response.status, stdout, stderr, output)
+        await self._deliver(answer)
         self._story.end("done", Reason.REMOTE, "")
 
     def _require_a_compiler(self, status: int, said: bytes, host: HostSpec, text: _Text) -> None:
@@ -221,18 +238,18 @@ class RemoteWay:
             return True
         return not settings.exact and (not status or settings.skip_local_retry)
 
-    async def _deliver(self, status: int, stdout: bytes, stderr: bytes, output: bytes) -> None:
+    async def _deliver(self, answer: _Answer) -> None:
         """Outputs first, then the result; the launcher renames and says so."""
         self._story.phase("returning")
         parts: list[bytes] = []
-        if not status:
-            parts.append(encode_answer(b"O", self._compilation.output + b"\0" + output))
+        if not answer.status:
+            parts.append(encode_answer(b"O", self._compilation.output + b"\0" + answer.output))
             if self._compilation.depfile is not None:
                 parts.append(encode_answer(b"D", self._compilation.depfile.path))
         self._story.reason = Reason.REMOTE
         if self._settings.verbose:
             parts.append(encode_answer(b"V", os.fsencode(f"fleetcc: {self._story.sentence()}\n")))
-        parts.append(encode_result(status, stdout, stderr))
+        parts.append(encode_result(answer.status, answer.stdout, answer.stderr))
         await self._connection.send(*parts)
         message = await self._connection.receive()
         if message.kind == b"f":

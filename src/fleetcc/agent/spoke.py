@@ -19,17 +19,17 @@ class SpokeMemory:
 
     _known: dict[tuple[bytes, bytes], tuple[tuple[int, int], float]] = field(default_factory=dict)
 
-    def remember(self, cwd: bytes, source: bytes, now: float) -> None:
+    def remember(self, cwd: bytes, source: bytes, output: bytes, now: float) -> None:
         """This version of the source spoke."""
         stamp = _source_stamp(cwd, source)
         if stamp is not None:
             if len(self._known) >= _MOST_SOURCES:
                 self._known.clear()
-            self._known[cwd, source] = stamp, now + SPOKE_SECONDS
+            self._known[cwd, output] = stamp, now + SPOKE_SECONDS
 
-    def spoke_lately(self, cwd: bytes, source: bytes, now: float) -> bool:
-        """Did this very version of the source speak?"""
-        known = self._known.get((cwd, source))
+    def spoke_lately(self, cwd: bytes, source: bytes, output: bytes, now: float) -> bool:
+        """Did this very version of the source speak when it was compiled into this output?"""
+        known = self._known.get((cwd, output))
         return known is not None and now < known[1] and known[0] == _source_stamp(cwd, source)
 
 
