@@ -2,7 +2,8 @@
 
 The text begins with the client's name for the source (`# 0 "name"`) and its directory (`# 1 "/cwd//"`),
 then all built-in macros, which the compiler here defines itself, then those of the command line, then the
-source with its includes in place and its macros not expanded. Lines keep their lengths, so columns stay.
+source with its includes in place and its macros not expanded. gcc has itself obeyed, and put blanks in place
+of, the pragmas that speak of an included file (`once`, `GCC system_header`).
 """
 
 import re
@@ -26,17 +27,35 @@ class Refusal:
     sentence: str
 
 
-# Their values would be this machine's, or are lost with the include stack; .incbin reads a file.
-_HERE_ONLY: Final = (
-    b"__TIMESTAMP__", b"__BASE_FILE__", b"__DATE__", b"__TIME__", b"__INCLUDE_LEVEL__", b".incbin",
-)  # fmt: skip
+# Their values would be this machine's, or are lost with the include stack.
+_HERE_ONLY: Final = re.compile(rb"__(?:TIME(?:STAMP)?|DATE|BASE_FILE|INCLUDE_LEVEL)__")
 
 _HEAD: Final = re.compile(rb'# \d+ "((?:[^"\\\n]|\\.)*)"\n# 1 "((?:[^"\\\n]|\\.)*)//"\n')
 _COMMAND_LINE: Final = re.compile(rb'^# \d+ "<command-line>"\n', re.MULTILINE)
 _ESCAPE: Final = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
-# What the preprocessor leaves of these would warn, or mean this file instead of an included one.
-_MAIN_FILE_PRAGMA: Final = re.compile(rb"[ \t]*#[ \t]*pragma[ \t]+(?:once|GCC[ \t]+system_header)\b")
-_RAW_STRING: Final = re.compile(rb'R"([^ ()\\\t\v\f\r\n]{0,16})\(')
+
+
+# What gcc's -fdirectives-only obeys or drops without a trace in its text, so that the compiler which gets
+# the text does not: pragmas whose words it expands (a whole line vanishes: gcc bug 88475), and those that
+# change what macros mean.
+_LOST_PRAGMA: Final = re.compile(
+    rb"(?:#|%:|\?\?=)[^\n]{0,200}?\bpragma\b(?:[^\n]*\\\r?\n)*[^\n]*?"
+    rb"\b(?:message|redefine_extname|poison|push_macro|pop_macro|longcall)\b"
+)
+_ENTERED: Final = re.compile(rb'\n# 1 "((?:[^"\\\n]|\\.)*)" 1')
+
+
+def included_files(text: bytes) -> list[bytes]:
+    """The files whose text this is, the source first, by the names in line markers."""
+    head = _HEAD.match(text)
+    names = [head[1]] if head is not None else []
+    names += _ENTERED.findall(text)
+    return [_unescape(name) for name in dict.fromkeys(names)]
+
+
+def loses_pragmas(source: bytes) -> bool:
+    """Has this file a pragma that a text of the directives form would lose? Such a job needs another form."""
+    return b"pragma" in source and _LOST_PRAGMA.search(source) is not None
 
 
 def prepare(text: bytes) -> Prepared | Refusal:
@@ -47,17 +66,16 @@ def prepare(text: bytes) -> Prepared | Refusal:
     body = _COMMAND_LINE.search(text, head.end())
     if body is None:
         return Refusal("the text does not say where the command line's macros begin")
-    for word in _HERE_ONLY:
-        if text.find(word, body.end()) >= 0:
-            return Refusal(f"{word.decode()} would have another value here than at the client")
+    found = _HERE_ONLY.search(text, body.end())
+    if found is not None:
+        return Refusal(f"{found[0].decode()} would have another value here than at the client")
+    if text.find(b".incbin", body.end()) >= 0:
+        return Refusal(".incbin reads a file of the client")
     name, directory = (_unescape(part) for part in head.groups())
     if b"=" in name or b"=" in directory:
         return Refusal("a name with an equals sign cannot be mapped for debug information")
-    rest = _blank_pragmas(text, body.end())
-    if isinstance(rest, Refusal):
-        return rest
     markers = b'# 0 "%s"\n# 0 "<built-in>"\n# 0 "<command-line>"\n' % head[1]
-    return Prepared(markers + rest, name, directory)
+    return Prepared(markers + text[body.end() :], name, directory)
 
 
 def _unescape(quoted: bytes) -> bytes:
@@ -69,30 +87,3 @@ def _unescape(quoted: bytes) -> bytes:
 def _unescape_one(found: re.Match[bytes]) -> bytes:
     escaped = found[1]
     return bytes((int(escaped, 8) & 255,)) if escaped.isdigit() else escaped
-
-
-def _blank_pragmas(text: bytes, start: int) -> bytes | Refusal:
-    """Put spaces in place of pragmas that only make sense in an included file."""
-    pieces: list[bytes] = []
-    done = start
-    position = text.find(b"pragma", start)
-    while position >= 0:
-        line = text.rfind(b"\n", start, position) + 1 or start
-        found = _MAIN_FILE_PRAGMA.match(text, line)
-        if found is not None and line >= done:
-            if _in_raw_string(text, start, line):
-                return Refusal("a raw string seems to hold a pragma")
-            pieces += (text[done:line], b" " * (found.end() - line))
-            done = found.end()
-        position = text.find(b"pragma", position + 6)
-    pieces.append(text[done:])
-    return b"".join(pieces)
-
-
-def _in_raw_string(text: bytes, start: int, position: int) -> bool:
-    """Could this place be inside a raw string? Taken generously: comments and strings are not told apart."""
-    for opening in _RAW_STRING.finditer(text, start, position):
-        end = text.find(b")" + opening[1] + b'"', opening.end())
-        if end < 0 or end > position:
-            return True
-    return False

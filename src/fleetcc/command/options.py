@@ -52,9 +52,7 @@ class Trait(IntFlag):
     NONE = 0
     DEBUG = auto()
     NO_DEBUG = auto()
-    COLUMNS = auto()  # columns are wanted in the debug information (the default)
-    NO_COLUMNS = auto()
-    SANITIZER = auto()  # the object holds columns, debug information or not
+    SANITIZER = auto()  # the object holds lines and columns, debug information or not
     NO_SANITIZER = auto()
     WARNS = auto()  # warnings that look through macros
     NOT_DIRECTIVES = auto()
@@ -204,7 +202,10 @@ _COMPILING: Final = (
     *_rows("-Wunused-macros", _WHOLE, Role.BOTH, trait=Trait.NOT_DIRECTIVES),
     *_rows("-Wmultistatement-macros", _WHOLE, Role.BOTH, trait=Trait.WARNS | Trait.NOT_EXPANDED),
     *_rows("-fanalyzer", _WHOLE, Role.BOTH, trait=Trait.WARNS),
-    *_rows("-fsanitize=", _JOINED, Role.BOTH, trait=Trait.SANITIZER),
+    # The address sanitizers record the name by which the compiler itself was given the source.
+    *_rows("-fsanitize=", _JOINED, Role.BOTH, trait=Trait.SANITIZER | Trait.NOT_DIRECTIVES),
+    *_rows("-fsanitize=undefined", _WHOLE, Role.BOTH, trait=Trait.SANITIZER),
+    *_rows("-fsanitize=thread -fsanitize=leak", _WHOLE, Role.BOTH),
     *_rows("-fno-sanitize=all", _WHOLE, Role.BOTH, trait=Trait.NO_SANITIZER),
     *_rows("--param", _SEPARATE, Role.BOTH),
     *_rows("--param=", _JOINED, Role.BOTH),
@@ -222,11 +223,11 @@ _DEBUGGING: Final = (
     # Macros are part of this debug information; only the whole source has them.
     *_rows("-g3 -ggdb3", _WHOLE, Role.BOTH, trait=Trait.DEBUG | Trait.NOT_DIRECTIVES | Trait.NOT_EXPANDED),
     *_rows("-g0 -ggdb0", _WHOLE, Role.BOTH, trait=Trait.NO_DEBUG),
-    *_rows("-gcolumn-info", _WHOLE, Role.BOTH, trait=Trait.COLUMNS),
-    *_rows("-gno-column-info", _WHOLE, Role.BOTH, trait=Trait.NO_COLUMNS),
     *_rows("-gz -gno- -gstrict-dwarf -gas- -gvariable-location-views -ginternal-reset-", _JOINED, Role.BOTH),
     *_rows(
-        "-gstatement-frontiers -ginline-points -gdescribe-dies -gpubnames -ggnu-pubnames", _WHOLE, Role.BOTH
+        "-gcolumn-info -gstatement-frontiers -ginline-points -gdescribe-dies -gpubnames -ggnu-pubnames",
+        _WHOLE,
+        Role.BOTH,
     ),
     *_rows("-gdwarf32 -gdwarf64 -gdwarf-aranges -gsimple-template-names", _WHOLE, Role.BOTH),
 )
@@ -313,11 +314,17 @@ _STAYING: Final = (
 )
 
 _GCC_ONLY: Final = (
-    *_rows("-fno-working-directory -fworking-directory", _WHOLE, Role.PREPROCESS),
+    # Its objects hold places in the source before macros are expanded, and the names of both files.
+    *_local(Reason.LINK_TIME, _JOINED, "-flto"),
     *_rows("-grecord-gcc-switches", _WHOLE, Role.BOTH),
+    # -fdirectives-only drops the pragmas whose words it would have to expand.
+    *_rows("-fopenmp -fopenmp-simd -fopenacc", _WHOLE, Role.BOTH, trait=Trait.NOT_DIRECTIVES),
+    *_rows("-fopenacc-dim=", _JOINED, Role.BOTH, trait=Trait.NOT_DIRECTIVES),
 )
 
 _CLANG_ONLY: Final = (
+    # distccd 3.4 refuses this one word and takes its longer spelling.
+    *_local(Reason.LINK_TIME, _WHOLE, "-flto"),
     *_rows("--", _WHOLE, Role.END_OF_OPTIONS),
     *_rows("-Xclang", _SEPARATE, Role.FOR_CLANG),
     *_rows("-mllvm", _SEPARATE, Role.FOR_LLVM),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.directives import Prepared
-from fleetcc.command.languages import kind_of
+from fleetcc.command.languages import kind_of, suffix_of
 from fleetcc.command.names import parse_compiler_name
 from fleetcc.command.options import ROWS, STAGES, Option, OptionTable, Role, takes_next
 from fleetcc.command.outputs import derived_output
@@ -24,7 +24,9 @@ _OTHER_COMPILER_NAMES: Final = frozenset({b"c89-gcc", b"c99-gcc"})
 _TABLE: Final = OptionTable((*ROWS[Family.CLANG], *ROWS[Family.GCC]))
 
 # Reasons to stay that matter to the client alone: nothing is written, run or read.
-_HARMLESS: Final = frozenset({Reason.SOURCE_NEEDED, Reason.NO_LINE_MARKERS, Reason.RECORDS_COMMAND})
+_HARMLESS: Final = frozenset(
+    {Reason.SOURCE_NEEDED, Reason.NO_LINE_MARKERS, Reason.RECORDS_COMMAND, Reason.LINK_TIME}
+)
 _HARMLESS_WORDS: Final = frozenset({b"-v", b"-Q", b"-time"})
 
 # Options whose value may look like a path, because it is only text.
@@ -44,7 +46,7 @@ class ServerCommand:
     source: bytes  # the client's word
     output: bytes  # the client's word, or as a compiler derives it
     language: Language
-    suffix: bytes  # for the temporary input
+    suffix: bytes  # for the temporary input, whose stem should be the client's
     form: Form
 
 
@@ -166,16 +168,17 @@ class _Check:
         if isinstance(kind, Reason):
             raise _NotServedError(f"{source!r}: {kind.text}")
         stage = b"-S" if b"-S" in self.stages else b"-c"
-        language = kind.language
-        suffix = language.value.encode() if self.form is Form.EXPANDED else _SOURCE_SUFFIX[language]
+        if self.form is Form.DIRECTIVES and (kind.preprocessed or named is not None):
+            raise _NotServedError(f"{source!r} cannot be of the directives form")
         return ServerCommand(
             compiler=compiler,
             arguments=tuple(self.arguments),
             stage=stage,
             source=source,
             output=self.output if self.output is not None else derived_output(source, stage),
-            language=language,
-            suffix=suffix,
+            language=kind.language,
+            # The base name of an unexpanded source can enter the object (_GLOBAL__sub_I_name.cpp).
+            suffix=suffix_of(source) if self.form is Form.DIRECTIVES else kind.language.value.encode(),
             form=self.form,
         )
 
@@ -187,14 +190,6 @@ class _Check:
             raise _NotServedError(f"response file {word!r}")
         else:
             self.sources.append((word, self.language))
-
-
-_SOURCE_SUFFIX: Final = {
-    Language.C: b"c",
-    Language.CXX: b"cc",
-    Language.OBJC: b"m",
-    Language.OBJCXX: b"mm",
-}
 
 
 # -- one rule per role

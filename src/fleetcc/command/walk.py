@@ -133,6 +133,9 @@ def _output(walk: Walk, option: Option) -> None:
 
 def _language(walk: Walk, option: Option) -> None:
     walk.named_language = None if option.value == b"none" else option.value
+    if walk.inputs:
+        # The driver warns that it has no effect; the preprocessor's own command has it before the source.
+        walk.stop(Reason.UNKNOWN_OPTION, option.spelled[0])
 
 
 def _architecture(walk: Walk, option: Option) -> None:
