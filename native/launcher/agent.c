@@ -134,8 +134,8 @@ static void close_from(unsigned first)
 /* The agent outlives the build: it must hold no terminal, no pipe of make's or ninja's, and no folder. */
 static _Noreturn void become_agent(const char *folder, int ready)
 {
-    static char agent[] = "agent", run[] = "run", option[] = "--ready-fd", number[] = "3";
-    char *argv[] = {agent, agent, run, option, number, NULL};
+    static char agent[] = "agent", run[] = "run", option[] = "--ready-fd", number[] = "3", where[] = "--folder";
+    char *argv[] = {agent, agent, run, option, number, where, format_text("%s", folder), NULL};
     sigset_t nothing;
     sigemptyset(&nothing);
     sigprocmask(SIG_SETMASK, &nothing, NULL);
@@ -147,7 +147,6 @@ static _Noreturn void become_agent(const char *folder, int ready)
     else
         dup2(ready, 3);
     close_from(4);
-    setenv("FLEETCC_DIR", folder, 1);
     if (chdir("/") == 0)
         exec_cli(argv);
     _exit(EXIT_NO_FILE);

@@ -243,9 +243,13 @@ class RemoteWay:
         self._story.phase("returning")
         parts: list[bytes] = []
         if not answer.status:
-            parts.append(encode_answer(b"O", self._compilation.output + b"\0" + answer.output))
-            if self._compilation.depfile is not None:
-                parts.append(encode_answer(b"D", self._compilation.depfile.path))
+            compilation = self._compilation
+            path = (
+                compilation.output if compilation.stage == b"-c" else self._through_link(compilation.output)
+            )
+            parts.append(encode_answer(b"O", path + b"\0" + answer.output))
+            if compilation.depfile is not None:
+                parts.append(encode_answer(b"D", self._through_link(compilation.depfile.path)))
         self._story.reason = Reason.REMOTE
         if self._settings.verbose:
             parts.append(encode_answer(b"V", os.fsencode(f"fleetcc: {self._story.sentence()}\n")))
@@ -256,6 +260,11 @@ class RemoteWay:
             (code,) = WRITE_FAILED.unpack_from(message.payload)
             path = os.fsdecode(message.payload[WRITE_FAILED.size :])
             raise RunLocallyError(Reason.OUTPUT_UNWRITABLE, f"{path}: {os.strerror(code)}")
+
+    def _through_link(self, path: bytes) -> bytes:
+        """Compilers write text through a symbolic link, and replace a link by an object."""
+        whole = os.path.join(self._cwd, path)
+        return os.path.realpath(whole) if os.path.islink(whole) else path
 
     # -- threads
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import click
 
@@ -76,8 +77,12 @@ def status() -> None:
 
 @command.command()
 @click.option("--ready-fd", type=int, default=None, help="Write one byte to this descriptor once listening.")
-def run(ready_fd: int | None) -> None:
+@click.option("--folder", default=None, help="The agent's folder; default: as FLEETCC_DIR says.")
+def run(ready_fd: int | None, folder: str | None) -> None:
     """Serve in the foreground (what the launcher and systemd run)."""
-    if not run_agent(_settings(), ready_fd) and ready_fd is None:
+    settings = _settings()
+    if folder is not None:
+        settings = replace(settings, agent_dir=folder)
+    if not run_agent(settings, ready_fd) and ready_fd is None:
         click.echo("fleetcc: another agent serves this folder already", err=True)
         raise SystemExit(int(ExitCode.GENERAL))

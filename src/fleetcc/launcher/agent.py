@@ -177,7 +177,7 @@ def _become_agent(path: bytes, ready: int, environment: Environment) -> NoReturn
     os.set_inheritable(_READY_DESCRIPTOR, True)  # noqa: FBT003
     os.closerange(_READY_DESCRIPTOR + 1, 65536)
     os.chdir("/")
-    exec_cli((b"agent", b"run", b"--ready-fd", b"3"), environment.replace(FLEETCC_DIR=path))
+    exec_cli((b"agent", b"run", b"--ready-fd", b"3", b"--folder", path), environment)
     os._exit(1)
 
 
