@@ -43,9 +43,8 @@ def main() -> None:
     assert isinstance(compilation, Compilation)
     sent = remote_argv(compilation, Form.DIRECTIVES, b"g++")
     print(f"command line of {len(argv)} words")
-    print(
-        f"  analyze                        {microseconds(lambda: analyze(argv, GCC, {}, lambda _: None)):8.1f} us"
-    )
+    time = microseconds(lambda: analyze(argv, GCC, {}, lambda _: None))
+    print(f"  analyze                        {time:8.1f} us")
 
     def both() -> None:
         preprocess_argv(compilation, Form.DIRECTIVES)
