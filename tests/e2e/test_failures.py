@@ -197,6 +197,7 @@ FAILURES: list[tuple[str, Script, Reason]] = [
     ("large object", answer_with(OK + b"DOTO3fffffff"), Reason.HOSTS_FAILED),
     ("corrupt object", corrupt, Reason.HOSTS_FAILED),
     ("corrupt messages", corrupt_messages, Reason.HOSTS_FAILED),
+    ("empty object", answer_with(good_answer(2, b"")), Reason.HOSTS_FAILED),
     ("killed by a signal", answer_with(good_answer(2, b"", status=11)), Reason.REMOTE_SIGNAL),
     ("killed for its memory", answer_with(good_answer(2, b"", status=9)), Reason.REMOTE_SIGNAL),
     ("no such compiler", answer_with(good_answer(2, b"", b"no gcc\n", 110 << 8)), Reason.REFUSED),

@@ -237,7 +237,9 @@ def wait_for_end(pid: int, seconds: float = PATIENCE_SECONDS) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([descriptor], [], [], seconds)[0])
+        end = select.poll()
+        end.register(descriptor, select.POLLIN)
+        return bool(end.poll(seconds * 1000))
     finally:
         os.close(descriptor)
 

@@ -13,7 +13,10 @@ _TIMEOUT_SECONDS = 10.0
 def ask_agent(agent_dir: str, verb: str) -> dict[str, object] | None:
     """The agent's answer, None when no agent runs; raises FleetccError."""
     folder = Folder.open(agent_dir)
-    connection = folder.connect()
+    try:
+        connection = folder.connect()
+    finally:
+        folder.close()
     if connection is None:
         return None
     with connection:

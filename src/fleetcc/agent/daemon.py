@@ -137,7 +137,8 @@ class Agent:
         if task is None:
             self._finish(connection)
         elif carrier is None or not carrier.leased:
-            task.cancel()
+            # Not at once: a task that is cancelled before its first step never gets to its clearing up.
+            asyncio.get_running_loop().call_soon(task.cancel)
 
     async def _carry(self, connection: LauncherConnection, carrier: Carrier) -> None:
         try:

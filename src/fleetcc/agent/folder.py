@@ -47,6 +47,10 @@ class Folder:
             )
         return cls(path, descriptor)
 
+    def close(self) -> None:
+        """Give the descriptor back, for who only wanted to connect."""
+        os.close(self.descriptor)
+
     def inside(self, name: str) -> str:
         """A short path for a file of the folder."""
         return f"/proc/self/fd/{self.descriptor}/{name}"

@@ -244,10 +244,10 @@ class RemoteWay:
         parts: list[bytes] = []
         if not answer.status:
             compilation = self._compilation
-            path = (
-                compilation.output if compilation.stage == b"-c" else self._through_link(compilation.output)
-            )
-            parts.append(encode_answer(b"O", path + b"\0" + answer.output))
+            target = compilation.output
+            if compilation.stage == b"-S":
+                target = self._through_link(target)
+            parts.append(encode_answer(b"O", target + b"\0" + answer.output))
             if compilation.depfile is not None:
                 parts.append(encode_answer(b"D", self._through_link(compilation.depfile.path)))
         self._story.reason = Reason.REMOTE

@@ -1,0 +1,520 @@
+"""The agent's life: how it starts, whom it serves, how it ends, and what a build notices of that: nothing."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fleetcc import __version__
+from fleetcc.agent.client import ask_agent
+from fleetcc.errors import ExitCode
+from fleetcc.wire.launcher import (
+    ANSWER_HEADER,
+    MAGIC,
+    MAX_REQUEST_BYTES,
+    REQUEST_HEADER,
+    JobRequest,
+    encode_control_request,
+    encode_job_request,
+)
+from tests.support.fleet import (
+    FOLDER_FILES,
+    Client,
+    agents_of,
+    client,
+    eventually,
+    installed,
+    objects_made_by,
+    wait_for_end,
+    write_project,
+)
+from tests.support.launcher import mode_of, write_program
+from tests.support.scripted_server import ScriptedServer, Visit, compile_honestly, honest_answer
+
+__all__ = ["client", "installed"]  # fixtures
+
+SOURCE = "int twice(int x) { return x * 2; }\n"
+COMMAND = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
+SOON_SECONDS = 10.0
+
+
+@pytest.fixture
+def user(client: Client) -> Client:
+    client.write("a.c", SOURCE)
+    return client
+
+
+def knock(client: Client) -> socket.socket:
+    """A connection with the agent that no launcher made."""
+    folder = os.open(client.folder, os.O_PATH)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(SOON_SECONDS)
+    try:
+        connection.connect(f"/proc/self/fd/{folder}/socket")
+    finally:
+        os.close(folder)
+    return connection
+
+
+def job_request(client: Client, version: str = __version__) -> bytes:
+    here = client.work.stat()
+    environment = tuple(os.fsencode(f"{name}={value}") for name, value in client.environment.items())
+    argv = tuple(map(os.fsencode, COMMAND))
+    identity = (here.st_dev, here.st_ino)
+    request = JobRequest(
+        version.encode(), b"/usr/bin/gcc", os.fsencode(client.work), argv, environment, 0o22, identity
+    )
+    return encode_job_request(request, descriptors=0)
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(1 << 16):
+            data += part
+    return data
+
+
+class Holding:
+    """A script that holds jobs back until they are let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.held: list[Visit] = []
+
+    def __call__(self, visit: Visit) -> None:
+        head, source = visit.request()
+        self.held.append(visit)
+        assert self.go.wait(30)
+        visit.send(honest_answer(head, source))
+
+
+@pytest.fixture
+def holding() -> Iterator[tuple[Holding, ScriptedServer]]:
+    """A host that does nothing until it is told."""
+    script = Holding()
+    with ScriptedServer(script) as server:
+        try:
+            yield script, server
+        finally:
+            script.go.set()
+
+
+# ---- it starts
+
+
+def test_the_first_launcher_starts_an_agent_and_the_second_uses_it(user: Client) -> None:
+    assert agents_of(user.folder) == []
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    first = user.agent_pid
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert first is not None
+    assert agents_of(user.folder) == [user.agent_pid] == [first]
+    assert mode_of(user.folder) == 0o700
+    assert mode_of(user.folder / "agent.log") == 0o600
+
+
+def test_64_launchers_at_once_start_one_agent(client: Client) -> None:
+    for number in range(64):
+        client.write(f"unit{number}.c", f"int f{number};\n")
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(client.popen(client.launcher, "gcc", "-c", f"unit{number}.c"))
+            for number in range(64)
+        ]
+        said = [process.communicate(timeout=60) for process in running]
+    assert {process.returncode for process in running} == {0}
+    assert set(said) == {(b"", b"")}
+    assert len([name for name in client.files() if name.endswith(".o")]) == 64
+    assert agents_of(client.folder) == [client.agent_pid]
+    assert client.log.count(" listens in ") == 1
+    assert client.idle_status()["total"] == 64
+
+
+@pytest.mark.parametrize("build", ["make -s -j4", "ninja -j4", "sh -c"])
+def test_a_build_does_not_wait_for_the_agent_that_it_started(client: Client, build: str) -> None:
+    objects = write_project(client, 4, "fleetcc gcc")
+    rules = "rule cc\n  command = fleetcc gcc -c $in -o $out\n"
+    client.write(
+        "build.ninja",
+        rules + "".join(f"build {name}: cc {name[:-1]}c\n" for name in objects),
+    )
+    command = [*build.split(), *(["fleetcc gcc -c unit0.c"] if build == "sh -c" else [])]
+    done = client.plain(*command)  # reads both pipes to their end
+    assert done.status == 0, done
+    pid = client.agent_pid
+    assert pid is not None
+    # It holds nothing of the build: no pipe, no terminal, no folder, no session.
+    links = {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)}
+    assert links == {"/dev/null"}
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert os.getsid(pid) not in {os.getsid(0), pid}
+
+
+def test_agent_start_stop_and_status_say_what_they_did(client: Client) -> None:
+    def fleetcc(*words: str) -> tuple[int, bytes, bytes]:
+        return client.run(*words).spoken
+
+    folder = os.fsencode(client.folder)
+    nobody = b"no agent serves " + folder
+    assert fleetcc("agent", "status") == (1, nobody + b"; the first compile starts one\n", b"")
+    assert fleetcc("agent", "stop") == (0, nobody + b"\n", b"")
+    assert fleetcc("agent", "start") == (0, b"the agent serves " + folder + b"\n", b"")
+    assert fleetcc("agent", "start") == (0, b"an agent already serves " + folder + b"\n", b"")
+    pid = client.agent_pid
+    assert pid is not None
+    status, out, err = fleetcc("agent", "status")
+    assert (status, err) == (0, b"")
+    assert out.startswith(f"agent {__version__}, pid {pid}, serves {client.folder} for ".encode())
+    assert out.endswith(b"s: 0 jobs now, 0 so far\n")
+    assert fleetcc("agent", "stop") == (0, b"the agent leaves; 0 jobs to finish\n", b"")
+    assert wait_for_end(pid)
+    assert fleetcc("agent", "status")[0] == 1
+
+
+def test_agent_run_serves_in_the_foreground_and_only_once(user: Client) -> None:
+    with user.popen(user.launcher, "agent", "run") as process:
+        eventually(lambda: user.agent_pid)
+        assert user.agent_pid == process.pid
+        second = user.run("agent", "run")
+        assert second.spoken == (
+            ExitCode.GENERAL,
+            b"",
+            b"fleetcc: another agent serves this folder already\n",
+        )
+        user.same_as_plain(*COMMAND, outputs=["a.o"])
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SOON_SECONDS)
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+# What systemd does between fork and exec.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], [sys.argv[2], "agent", "run"])
+"""
+
+
+def test_an_agent_on_a_socket_of_systemd_leaves_the_socket_there(user: Client) -> None:
+    user.folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        folder = os.open(user.folder, os.O_PATH)
+        listener.bind(f"/proc/self/fd/{folder}/socket")
+        os.close(folder)
+        listener.listen(100)
+        command = [sys.executable, "-c", ACTIVATE, str(listener.fileno()), str(user.bin / "fleetcc-cli")]
+        with user.popen(*command, pass_fds=[listener.fileno()]) as process:
+            user.same_as_plain(*COMMAND, outputs=["a.o"])
+            assert user.agent_pid == process.pid
+            assert ask_agent(str(user.folder), "stop") == {"leaving": True, "running": 0}
+            assert process.wait(SOON_SECONDS) == 0
+        assert (user.folder / "socket").exists()
+    (user.folder / "socket").unlink()
+
+
+# ---- it cannot start
+
+
+def broken_folder(client: Client, kind: str) -> None:
+    if kind == "too open":
+        client.folder.mkdir(mode=0o755)
+        client.folder.chmod(0o750)
+    elif kind == "somebody else's":
+        client.folder.mkdir(mode=0o700)
+        os.chown(client.folder, 12345, 12345)
+    elif kind == "a link":
+        (client.root / "elsewhere").mkdir(mode=0o700)
+        client.folder.symlink_to(client.root / "elsewhere")
+    else:
+        client.folder.write_text("")
+
+
+@pytest.mark.parametrize("kind", ["too open", "somebody else's", "a link", "a file"])
+def test_a_folder_that_is_not_private_is_not_used(user: Client, kind: str) -> None:
+    if kind == "somebody else's" and os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    broken_folder(user, kind)
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert agents_of(user.folder) == []
+    asked = user.run("status")
+    assert (asked.status, asked.stdout) == (ExitCode.BAD_ARGUMENTS, b"")
+    assert asked.stderr.startswith(b"fleetcc: ")
+    assert asked.stderr.count(b"\n") == 1
+    assert os.fsencode(user.folder) in asked.stderr
+    loud = user.run(*COMMAND, env={"FLEETCC_FALLBACK": "0"})
+    assert loud.status == ExitCode.NO_HOSTS
+    assert b"not private" in loud.stderr
+    (user.folder.rmdir if kind in {"too open", "somebody else's"} else user.folder.unlink)()
+
+
+def test_without_an_agent_the_compiler_runs_and_verbose_says_why(user: Client) -> None:
+    broken_folder(user, "too open")
+    done = user.run(*COMMAND, env={"FLEETCC_VERBOSE": "1"})
+    wanted = b"fleetcc: the agent's folder is not private to this user: running gcc here\n"
+    assert done.spoken == (0, b"", wanted)
+    user.folder.rmdir()
+
+
+def test_a_cli_that_does_not_start_costs_no_compile(client: Client, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    os.link(client.launcher, broken / "fleetcc")
+    write_program(broken / "fleetcc-cli", "#!/bin/sh\nexit 1\n")
+    client.bin = broken
+    client.write("a.c", SOURCE)
+    client.expects_leftovers = True  # the mark of the failed start
+    for _ in range(2):
+        client.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert set(os.listdir(client.folder)) <= FOLDER_FILES | {"start-failed"}
+
+
+# ---- whom it serves
+
+
+NOT_OURS: list[tuple[str, Callable[[Client], bytes]]] = [
+    ("nothing", lambda _: b""),
+    ("half a header", lambda user: job_request(user)[:20]),
+    ("half a request", lambda user: job_request(user)[:-5]),
+    ("other words", lambda _: b"GET / HTTP/1.1\r\n" + b"x" * 100),
+    (
+        "a huge length",
+        lambda _: REQUEST_HEADER.pack(MAGIC, MAX_REQUEST_BYTES + 1, ord("J"), 0, 0, 0, 1, 0, 0, 0, 0, 0),
+    ),
+    (
+        "other numbers of strings",
+        lambda _: REQUEST_HEADER.pack(MAGIC, 4, ord("J"), 0, 0, 0, 9, 9, 0, 0, 0, 0) + b"a\0b\0",
+    ),
+    ("no compiler", lambda _: REQUEST_HEADER.pack(MAGIC, 3, ord("J"), 0, 0, 0, 0, 0, 0, 0, 0, 0) + b"\0\0\0"),
+    ("an unknown kind", lambda _: REQUEST_HEADER.pack(MAGIC, 0, ord("Z"), 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("an answer to nothing", lambda user: job_request(user) + b"w" + bytes(7)),
+    ("a wrong answer", lambda user: job_request(user) + b"?" + bytes(7)),
+]
+
+
+@pytest.mark.parametrize("write", [row[1] for row in NOT_OURS], ids=[row[0] for row in NOT_OURS])
+def test_what_is_no_launcher_harms_nobody(user: Client, write: Callable[[Client], bytes]) -> None:
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    pid = user.agent_pid
+    with knock(user) as connection:
+        connection.sendall(write(user))
+        connection.shutdown(socket.SHUT_WR)
+        read_to_end(connection)
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert user.agent_pid == pid
+
+
+def test_descriptors_that_come_along_are_closed(user: Client) -> None:
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    pid = user.agent_pid
+    count = len(os.listdir(f"/proc/{pid}/fd"))
+    for _ in range(3):
+        read_end, write_end = os.pipe()
+        with knock(user) as connection:
+            socket.send_fds(connection, [job_request(user)], [read_end] * 4)
+            assert connection.recv(100) == b"X" + bytes(7)
+        os.close(read_end)
+        os.close(write_end)
+    user.idle_status()
+    eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= count)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"verb": 1}', b'{"verb": "dance"}'])
+def test_a_question_that_is_not_understood_is_answered(user: Client, body: bytes) -> None:
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    with knock(user) as connection:
+        connection.sendall(encode_control_request(b"0", body))
+        answer = read_to_end(connection)
+    assert answer[:1] == b"C"
+    assert b"are known" in answer[ANSWER_HEADER.size :]
+    assert user.agent_pid is not None
+
+
+def test_a_job_of_another_directory_than_it_says_runs_here(user: Client) -> None:
+    """As when a container shares the socket but not the file system."""
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    other = job_request(user).replace(os.fsencode(user.work), os.fsencode(user.home))
+    with knock(user) as connection:
+        connection.sendall(other)
+        assert connection.recv(100) == b"X" + bytes(7)
+    assert user.last_reason == "other-file-system"
+
+
+def test_a_launcher_of_another_version_gets_an_agent_of_its_own(
+    user: Client, holding: tuple[Holding, ScriptedServer]
+) -> None:
+    script, server = holding
+    user.environment["FLEETCC_HOSTS"] = server.host
+    with user.popen(user.launcher, *COMMAND) as running:
+        eventually(lambda: script.held)
+        old = user.agent_pid
+        assert old is not None
+        with knock(user) as connection:
+            connection.sendall(job_request(user, "0.0.0"))
+            assert read_to_end(connection) == b"A" + bytes(7)
+        assert user.run("gcc", "-O2", "-c", "a.c", "-o", "b.o", env={"FLEETCC_HOSTS": ""}).status == 0
+        new = user.agent_pid
+        assert new is not None
+        assert new != old
+        script.go.set()  # what the old one had begun it finishes
+        assert running.communicate(timeout=SOON_SECONDS) == (b"", b"")
+        assert running.returncode == 0
+    assert wait_for_end(old)
+    assert (user.work / "a.o").read_bytes() == (user.work / "b.o").read_bytes()
+
+
+def test_the_launcher_that_is_told_that_the_agent_leaves_finds_the_next(user: Client) -> None:
+    """A launcher as it is installed, and an agent of yesterday."""
+    write_program(
+        user.root / "old" / "fleetcc-cli",
+        (user.bin / "fleetcc-cli")
+        .read_text()
+        .replace("from fleetcc.cli", "import fleetcc\nfleetcc.__version__ = '0.0.9'\nfrom fleetcc.cli"),
+    )
+    with user.popen(user.root / "old" / "fleetcc-cli", "agent", "run") as old:
+        eventually(lambda: user.agent_pid)
+        assert user.status()["version"] == "0.0.9"
+        user.same_as_plain(*COMMAND, outputs=["a.o"])
+        assert old.wait(SOON_SECONDS) == 0
+    assert user.status()["version"] == __version__
+    assert user.last_reason == "no-hosts"
+
+
+# ---- it ends
+
+
+def test_an_idle_agent_leaves(user: Client) -> None:
+    user.environment["FLEETCC_IDLE_EXIT"] = "0.2"
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    (first,) = agents_of(user.folder)
+    assert wait_for_end(first)
+    assert not (user.folder / "socket").exists()
+    assert "leaving: idle for 0.2 s" in user.log
+    user.environment["FLEETCC_IDLE_EXIT"] = "600"
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert user.agent_pid not in {None, first}
+
+
+def test_an_agent_with_a_job_is_not_idle(user: Client, holding: tuple[Holding, ScriptedServer]) -> None:
+    script, server = holding
+    user.environment |= {"FLEETCC_IDLE_EXIT": "0.1", "FLEETCC_HOSTS": server.host}
+    with user.popen(user.launcher, *COMMAND) as running:
+        eventually(lambda: script.held)
+        (pid,) = agents_of(user.folder)
+        assert not wait_for_end(pid, seconds=0.6)
+        script.go.set()
+        assert running.communicate(timeout=SOON_SECONDS) == (b"", b"")
+    assert running.returncode == 0
+    assert wait_for_end(pid)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "stop"])
+def test_an_agent_that_is_told_to_leave_finishes_its_jobs(
+    user: Client, holding: tuple[Holding, ScriptedServer], how: str
+) -> None:
+    script, server = holding
+    user.environment["FLEETCC_HOSTS"] = server.host
+    with user.popen(user.launcher, *COMMAND) as running:
+        eventually(lambda: script.held)
+        old = user.agent_pid
+        assert old is not None
+        if how == "stop":
+            assert user.run("agent", "stop").stdout == b"the agent leaves; 1 jobs to finish\n"
+        else:
+            os.kill(old, signal.Signals[how])
+        eventually(lambda: not (user.folder / "socket").exists())
+        assert user.run("gcc", "-O2", "-c", "a.c", "-o", "b.o", env={"FLEETCC_HOSTS": ""}).status == 0
+        assert user.agent_pid not in {None, old}
+        script.go.set()
+        assert running.communicate(timeout=SOON_SECONDS) == (b"", b"")
+    assert running.returncode == 0
+    assert wait_for_end(old)
+    assert (user.folder / "socket").exists()  # the new one's
+    assert (user.work / "a.o").read_bytes() == (user.work / "b.o").read_bytes()
+
+
+def test_an_agent_killed_in_the_middle_costs_no_build(
+    client: Client, holding: tuple[Holding, ScriptedServer]
+) -> None:
+    script, server = holding
+    objects = write_project(client, 8)
+    wanted = objects_made_by(client, "make", "-s", "-j8", objects=objects)
+    client.environment["FLEETCC_HOSTS"] = f"{server.host}/4,lzo"
+    with client.building("make", "-s", "-j8", "CC=fleetcc gcc -O1") as build:
+        eventually(lambda: len(script.held) == 4)
+        killed = client.agent_pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        assert build.communicate(timeout=60) == (b"", b"")
+    assert build.returncode == 0
+    assert {name: (client.work / name).read_bytes() for name in objects} == wanted
+    script.go.set()
+    for name in objects:
+        (client.work / name).unlink()
+    assert objects_made_by(client, "make", "-s", "-j8", "CC=fleetcc gcc -O1", objects=objects) == wanted
+    assert client.agent_pid not in {None, killed}
+    assert client.idle_status()["by_reason"] == {"remote": 8}
+
+
+def test_an_agent_killed_between_answer_and_rename_leaves_nothing(user: Client) -> None:
+    """Kill it at the very moment at which the host has answered, many times."""
+    with ScriptedServer(compile_honestly) as server:
+        user.environment["FLEETCC_HOSTS"] = server.host
+
+        def script(visit: Visit) -> None:
+            head, source = visit.request()
+            visit.send(honest_answer(head, source))
+            (pid,) = agents_of(user.folder)
+            os.kill(pid, signal.SIGKILL)
+            assert wait_for_end(pid)
+
+        server.script = script
+        for _ in range(5):
+            user.same_as_plain(*COMMAND, outputs=["a.o"])
+
+
+def test_a_compile_here_survives_the_end_of_its_agent(user: Client) -> None:
+    fifo = user.root / "fifo"
+    os.mkfifo(fifo)
+    tool = write_program(user.root / "tools" / "slow", f"#!/bin/sh\nread word <{fifo}\necho $word\nexit 3\n")
+    with user.popen(user.launcher, tool) as running:
+        eventually(lambda: user.agent_pid and user.status()["jobs"])
+        pid = user.agent_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert wait_for_end(pid)
+        fifo.write_text("done\n")
+        assert running.communicate(timeout=SOON_SECONDS) == (b"done\n", b"")
+    assert running.returncode == 3
+
+
+def test_a_compilers_death_by_a_signal_is_passed_on(user: Client) -> None:
+    tool = write_program(user.root / "tools" / "gcc", "#!/bin/sh\nkill -SEGV $$\n")
+    done = user.run(tool, "x.c")
+    assert done.status == -signal.SIGSEGV
+    assert user.idle_status()["local"]["compiling"] == 0
+
+
+def test_launchers_killed_at_any_moment_leave_nothing(user: Client) -> None:
+    """SIGKILL: nobody can clear up, and still there is no half file, no slot taken, no job left."""
+    with ScriptedServer(compile_honestly) as server:
+        user.environment["FLEETCC_HOSTS"] = server.host + "/1"
+        user.same_as_plain(*COMMAND, outputs=["a.o"])
+        for step in range(25):
+            with user.popen(user.launcher, *COMMAND) as process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(step * 0.004)
+                process.kill()
+            user.idle_status()
+            assert set(user.files()) <= {"a.c", "a.o"}
+        user.work.joinpath("a.o").unlink(missing_ok=True)
+        user.same_as_plain(*COMMAND, outputs=["a.o"])
+        assert user.last_reason == "remote"
