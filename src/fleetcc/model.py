@@ -94,7 +94,10 @@ class Reason(Enum):
     SEVERAL_ARCHITECTURES = ("several-architectures", "compiles for several architectures at once")
     RECORDS_COMMAND = ("records-command", "records the command line in the object")
     NO_LINE_MARKERS = ("no-line-markers", "drops or lacks line markers, so names would be the server's")
-    SOURCE_NEEDED = ("source-needed", "asks for warnings that only the unpreprocessed source can give")
+    SOURCE_NEEDED = (
+        "source-needed",
+        "asks for warnings or debug information that only the whole source can give",
+    )
     DEBUG_COLUMNS = (
         "debug-columns",
         "debug information would have other columns than here after preprocessing; "

@@ -126,6 +126,8 @@ CASES: list[tuple[str, str | Reason]] = [
     ("gcc -g -c date.c", SPOKE),
     ("gcc -g -pedantic -c a.c", Reason.DEBUG_COLUMNS),
     ("gcc -g -x c -c noext", Reason.DEBUG_COLUMNS),
+    ("gcc -g -x c -c a.c", EXACT),
+    ("gcc -g -x c++ -c plain.c", Reason.DEBUG_COLUMNS),
     ("gcc -gsplit-dwarf -g -c a.c", Reason.SPLIT_DWARF),
     # -- dependencies
     ("gcc -MD -c a.c", EXACT),

@@ -114,7 +114,8 @@ def _is_device(path: bytes) -> bool:
 
 def _compilation(words: Sequence[bytes], walk: Walk, compiler: Compiler) -> Compilation | LocalOnly:
     source, named = walk.inputs[0]
-    kind = kind_of(source, named, cxx_driver=_is_cxx_driver(words[0], compiler))
+    cxx_driver = _is_cxx_driver(words[0], compiler)
+    kind = kind_of(source, named, cxx_driver=cxx_driver)
     if isinstance(kind, Reason):
         return LocalOnly(kind, named or source)
     # Both drivers let -S win over -c.
@@ -126,7 +127,9 @@ def _compilation(words: Sequence[bytes], walk: Walk, compiler: Compiler) -> Comp
     if depfile is not None and kind.preprocessed:
         return LocalOnly(Reason.SIDE_OUTPUT, source)
     wishes = Wishes(walk.traits)
-    forms = choose_forms(wishes, kind, plain_language=named is None, compiler=compiler)
+    # A server learns the language of an unexpanded source from its name alone.
+    plain = named is None or kind_of(source, None, cxx_driver=cxx_driver) == kind
+    forms = choose_forms(wishes, kind, plain_language=plain, compiler=compiler)
     if isinstance(forms, Reason):
         return LocalOnly(forms, source)
     return Compilation(

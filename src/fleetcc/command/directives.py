@@ -32,6 +32,8 @@ _HERE_ONLY: Final = re.compile(rb"__(?:TIME(?:STAMP)?|DATE|BASE_FILE|INCLUDE_LEV
 
 _HEAD: Final = re.compile(rb'# \d+ "((?:[^"\\\n]|\\.)*)"\n# 1 "((?:[^"\\\n]|\\.)*)//"\n')
 _COMMAND_LINE: Final = re.compile(rb'^# \d+ "<command-line>"\n', re.MULTILINE)
+# Servers shorten longer names.
+_MAX_NAME: Final = 100
 _ESCAPE: Final = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 
 
@@ -66,16 +68,34 @@ def prepare(text: bytes) -> Prepared | Refusal:
     body = _COMMAND_LINE.search(text, head.end())
     if body is None:
         return Refusal("the text does not say where the command line's macros begin")
-    found = _HERE_ONLY.search(text, body.end())
-    if found is not None:
-        return Refusal(f"{found[0].decode()} would have another value here than at the client")
-    if text.find(b".incbin", body.end()) >= 0:
-        return Refusal(".incbin reads a file of the client")
     name, directory = (_unescape(part) for part in head.groups())
-    if b"=" in name or b"=" in directory:
-        return Refusal("a name with an equals sign cannot be mapped for debug information")
+    difference = _difference(text, body.end(), name, directory)
+    if difference is not None:
+        return Refusal(difference)
     markers = b'# 0 "%s"\n# 0 "<built-in>"\n# 0 "<command-line>"\n' % head[1]
     return Prepared(markers + text[body.end() :], name, directory)
+
+
+def _difference(text: bytes, start: int, name: bytes, directory: bytes) -> str | None:
+    """What would not be as at the client, in a sentence."""
+    found = _HERE_ONLY.search(text, start)
+    if found is not None:
+        return f"{found[0].decode()} would have another value here than at the client"
+    if text.find(b".incbin", start) >= 0:
+        return ".incbin reads a file of the client"
+    if b"=" in name or b"=" in directory:
+        return "a name with an equals sign cannot be mapped for debug information"
+    if not _is_plain(name.rpartition(b"/")[2]):
+        return "a source of this name would leave another name in the object"
+    return None
+
+
+def _is_plain(base: bytes) -> bool:
+    """May a server give its file this name, as far as the object tells (_GLOBAL__sub_I_name.cpp)?
+
+    The compiler writes `_` for every other special character, so those may change on the way.
+    """
+    return len(base) <= _MAX_NAME and b"$" not in base and base[:1] not in {b".", b"-"}
 
 
 def _unescape(quoted: bytes) -> bytes:

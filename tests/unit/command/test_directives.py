@@ -42,6 +42,8 @@ def test_names_are_read_without_their_escapes() -> None:
         TEXT + b"__INCLUDE_LEVEL__",
         TEXT + b'asm(".incbin \\"f\\"");',
         TEXT.replace(b"src/a.c", b"a=b.c"),
+        TEXT.replace(b"src/a.c", b"src/a$b.c"),
+        TEXT.replace(b"src/a.c", b"src/" + b"a" * 200 + b".c"),
     ],
 )
 def test_what_would_differ_here_is_refused(text: bytes) -> None:
