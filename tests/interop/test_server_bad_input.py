@@ -48,7 +48,7 @@ def others_are_served_all_the_while(server):
     assert server.process.poll() is None
     assert server.process.pid == process
     server.wait_until_idle()
-    assert server.job_folders() == []
+    assert server.files() == []
 
 
 def packet(token: bytes, number: int) -> bytes:
@@ -258,4 +258,4 @@ def test_a_full_disk_closes_the_connection_and_says_why_in_the_log(tmp_path):
         with server.connect() as sock:
             sock.sendall(GOOD)
             assert read_response(sock).status == 0
-        assert server.job_folders() == []
+        assert server.files() == []

@@ -168,7 +168,7 @@ def test_a_client_killed_in_mid_compile_leaves_nothing_behind(suffix, tmp_path):
         second.communicate(timeout=30)
         assert second.returncode == 0
         server.wait_until_idle()
-        assert server.job_folders() == []
+        assert server.files() == []
         assert "result=disconnected" in server.log
     lock.close()
 

@@ -279,7 +279,7 @@ def test_a_compiler_that_ignores_being_asked_is_killed(fake, tmp_path):
             fake.wait_for(1)
         server.wait_until_idle()
         assert server.running_compilers() == []
-        assert server.job_folders() == []
+        assert server.files() == []
 
 
 def test_a_child_that_a_compiler_left_behind_does_not_outlive_its_job(fake, tmp_path):

@@ -85,13 +85,13 @@ class Fleetccd:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(word) for word in children.split()]
 
-    def job_folders(self) -> list[str]:
-        """What is in its temporary directory beside its own lock."""
+    def files(self) -> list[str]:
+        """The files in its temporary directory, beside its own lock."""
         return [
             os.path.join(folder, name)
-            for folder, _, _ in os.walk(self.temp_dir)
-            for name in os.listdir(folder)
-            if name != "owner" and not name.startswith("fleetccd-")
+            for folder, _, names in os.walk(self.temp_dir)
+            for name in names
+            if name != "owner"
         ]
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -84,7 +84,7 @@ OPTIONS: Final = (
     _value("--max-waiting", type=click.IntRange(1, 100_000), default=_MAX_WAITING, metavar="N",
            help="Connections that may wait; more are closed."),
     _value("-N", "--nice", type=click.IntRange(0, 19), default=5,
-           help="Run compilers less urgently than other programs."),
+           help="Run less urgently than other programs, compilers and server."),
     _value("--job-lifetime", type=_SECONDS, default=0.0, metavar="SECONDS",
            help="Stop compilers that run longer; 0: never."),
     _value("--drain-timeout", type=_SECONDS, default=_DRAIN_TIMEOUT, metavar="SECONDS",
@@ -187,7 +187,7 @@ def _run_once(values: Values, environment: Mapping[str, str], sockets: Sequence[
     _set_up_log(values, to_stderr=bool(values["log_stderr"]) and not inetd.is_socket(2))
     _prepare_directories(options, values)
     privileges.set_limits()
-    client = inetd.client_name(environment)
+    client = inetd.ssh_client(environment)
     return _loop_run(lambda: inetd.serve_one(options, client, sockets[0] if sockets else None))
 
 
@@ -236,7 +236,6 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         job_lifetime_seconds=values["job_lifetime"],
         drain_timeout_seconds=values["drain_timeout"],
         lifetime_seconds=values["lifetime"],
-        nice=values["nice"],
         max_waiting=max(1, min(values["max_waiting"], descriptors - _OWN_DESCRIPTORS - 8 * slots)),
     )
 
@@ -287,6 +286,7 @@ def _warn_about(values: Values) -> None:
 
 def _prepare_directories(options: ServerOptions, values: Values, *owned: str | None) -> None:
     """Make the state directory, then become the user that everything belongs to."""
+    os.nice(values["nice"])
     try:
         os.makedirs(options.state_directory, mode=0o700, exist_ok=True)
         user = privileges.choose_user(values["user"])

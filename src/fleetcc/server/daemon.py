@@ -38,7 +38,15 @@ class Daemon:
         """Serve until SIGTERM, SIGINT or the end of --lifetime."""
         self._service = Service(self._options)
         await self._service.serve(self._work)
-        _log.info("stopped")
+        stats = self._service.stats
+        _log.info(
+            "stopped accepted=%d refused=%d overloaded=%d rejected=%d jobs=%s",
+            stats.accepted,
+            stats.refused,
+            stats.overloaded,
+            stats.rejected,
+            " ".join(f"{outcome}:{count}" for outcome, count in sorted(stats.jobs.items())) or "none",
+        )
 
     async def _work(self, service: Service) -> None:
         servers = [await self._listen(service, sock) for sock in self._listeners]

@@ -205,13 +205,15 @@ class Gate:
 
     def _ring_next(self) -> None:
         """Slots may be free that nobody here wants: tell the process whose turn it is."""
-        if self._line.ready:
+        others = [] if self._line.ready else self._board.others()
+        if others and (slot := self._slots.take(self.capacity)) is not None:
+            self._slots.release(slot)
+        else:
             return
-        others = self._board.others()
         self._rung = {
             claim.process: self._rung[claim.process] for claim in others if claim.process in self._rung
         }
-        if others and (winner := self._winner(others)) is not None:
+        if (winner := self._winner(others)) is not None:
             self._ring(winner)
 
     # -- the tick: once a second while something waits

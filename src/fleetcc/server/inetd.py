@@ -29,14 +29,17 @@ def is_socket(descriptor: int) -> bool:
     return False
 
 
-def client_name(environment: Mapping[str, str]) -> str:
-    """Who is at the other end of a pipe: the address that sshd tells, or the user."""
+def ssh_client(environment: Mapping[str, str]) -> str | None:
+    """The address of the client whose sshd has started this process; None without sshd."""
     words = environment.get("SSH_CLIENT", "").split()
-    return words[0] if words else f"uid:{os.getuid()}"
+    return words[0] if words else None
 
 
-async def serve_one(options: ServerOptions, client: str, sock: socket.socket | None = None) -> int:
-    """Serve one connection; on descriptors 0 and 1 unless a socket is given. Returns the exit status."""
+async def serve_one(options: ServerOptions, client: str | None, sock: socket.socket | None = None) -> int:
+    """Serve one connection; on descriptors 0 and 1 unless a socket is given. Returns the exit status.
+
+    `client` is who it is where the connection itself does not tell.
+    """
     loop = asyncio.get_running_loop()
     outcome: str | None = None
 
@@ -46,9 +49,9 @@ async def serve_one(options: ServerOptions, client: str, sock: socket.socket | N
             loop.add_signal_handler(number, service.kill)
         connected = sock or (socket.socket(fileno=os.dup(0)) if is_socket(0) else None)
         if connected is not None:
-            connection = await _on_socket(service, connected)
+            connection = await _on_socket(service, connected, client)
         else:
-            connection = await _on_pipes(service, client)
+            connection = await _on_pipes(service, client or f"uid:{os.getuid()}")
         await service.idle()
         outcome = connection.outcome
 
@@ -56,9 +59,10 @@ async def serve_one(options: ServerOptions, client: str, sock: socket.socket | N
     return _STATUS.get(outcome, 0)
 
 
-async def _on_socket(service: Service, sock: socket.socket) -> Connection:
+async def _on_socket(service: Service, sock: socket.socket, client: str | None) -> Connection:
     _silence()
-    connection = Connection(service)
+    # The address of a network socket is checked against the access list, whatever the environment says.
+    connection = Connection(service, client if sock.family == socket.AF_UNIX else None)
     os.set_blocking(sock.fileno(), False)
     await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
     return connection

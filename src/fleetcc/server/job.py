@@ -21,7 +21,6 @@ from fleetcc.server import running
 from fleetcc.server.compilers import Missing, Program
 from fleetcc.server.orders import Order
 from fleetcc.server.slots import Slot
-from fleetcc.server.workspace import remove_job_folder
 from fleetcc.wire.distcc import encode_response, pack_body, unpack_body
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Job:
     async def _result(self) -> Result:
         if isinstance(self._order.program, Missing):
             return _failure("missing-compiler", ExitCode.COMPILER_MISSING, self._order.program.sentence)
-        folder = self._service.workspace.job_folder()
+        folder = self._service.workspace.take_folder()
         try:
             raw, self._raw = self._raw, b""
             prepared = await self._in_thread(len(raw), _write_input, self._order, raw, folder)
@@ -107,7 +106,7 @@ class Job:
             slot = await self._service.gate.slot(self._ticket)
             return await self._compile(self._order.program, folder, prepared, slot)
         finally:
-            remove_job_folder(folder)
+            self._service.workspace.give_back(folder)
 
     async def _compile(
         self, program: Program, folder: bytes, prepared: Prepared | None, slot: Slot
@@ -124,7 +123,6 @@ class Job:
                     self._service.environment(folder),
                     (stdout, stderr),
                     slot.descriptor,
-                    self._service.options.nice,
                 )
             except OSError as error:
                 return _cannot_start(program, error)

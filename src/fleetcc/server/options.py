@@ -23,4 +23,3 @@ class ServerOptions:
     drain_timeout_seconds: float
     lifetime_seconds: float  # 0: for ever; tests end their servers by it
     max_waiting: int
-    nice: int  # added to the server's own, for compilers

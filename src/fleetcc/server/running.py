@@ -74,7 +74,6 @@ def start(
     environment: Mapping[bytes, bytes],
     streams: tuple[int, int],
     inherited: int,
-    nice: int = 0,
 ) -> Running:
     """Start a compiler in this folder; `streams` become stdout and stderr. Raises OSError."""
     process = subprocess.Popen(
@@ -89,7 +88,5 @@ def start(
     )
     # It may have ended already, or have a lower limit that only root may raise.
     with contextlib.suppress(OSError, ValueError):
-        if nice:
-            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
     return Running(process)

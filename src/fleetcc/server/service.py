@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fleetcc import __version__
@@ -46,12 +46,10 @@ class Stats:
     overloaded: int = 0
     rejected: int = 0
     greetings: int = 0
-    left: int = 0
-    jobs: dict[str, int] | None = None
+    jobs: dict[str, int] = field(default_factory=dict)  # by outcome
 
     def count(self, outcome: str) -> None:
         """One job has ended this way."""
-        self.jobs = self.jobs or {}
         self.jobs[outcome] = self.jobs.get(outcome, 0) + 1
 
 
