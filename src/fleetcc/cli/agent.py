@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Final
 
 import click
 
 from fleetcc.agent.client import ask_agent
 from fleetcc.agent.run import run_agent
-from fleetcc.errors import ExitCode, FleetccError
+from fleetcc.errors import ExitCode, FleetccError, UsageError
 from fleetcc.settings import Settings, load_settings
+
+# What decides where the agent and its log are.
+_PLACES: Final = (b"FLEETCC_DIR", b"HOME", b"XDG_RUNTIME_DIR", b"XDG_STATE_HOME")
+_NO_FOLDER: Final = b"/dev/null"
 
 
 @click.group(name="agent", no_args_is_help=True)
@@ -23,6 +28,15 @@ def command() -> None:
 
 def _settings() -> Settings:
     return load_settings(os.environb)
+
+
+def _own_settings() -> Settings:
+    """The agent's own few settings; what is wrong with others, jobs tell, and it starts all the same."""
+    try:
+        return _settings()
+    except UsageError:
+        places = {name: os.environb[name] for name in _PLACES if name in os.environb}
+        return load_settings({**places, b"XDG_CONFIG_HOME": _NO_FOLDER}, system=os.fsdecode(_NO_FOLDER))
 
 
 @command.command()
@@ -80,7 +94,7 @@ def status() -> None:
 @click.option("--folder", default=None, help="The agent's folder; default: as FLEETCC_DIR says.")
 def run(ready_fd: int | None, folder: str | None) -> None:
     """Serve in the foreground (what the launcher and systemd run)."""
-    settings = _settings()
+    settings = _own_settings()
     if folder is not None:
         settings = replace(settings, agent_dir=folder)
     if not run_agent(settings, ready_fd) and ready_fd is None:
