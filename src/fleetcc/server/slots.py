@@ -43,10 +43,12 @@ class SlotFiles:
 
     def take(self, limit: int) -> Slot | None:
         """The lowest free slot below `limit`, which is how a smaller capacity is kept; None: all are held."""
-        for index in range(min(limit, self.count)):
-            if index not in self._held and self._try_lock(self._file(index)):
-                self._held.add(index)
-                return Slot(index, self._file(index))
+        # Twice, because another process that only looks (held_elsewhere) locks for a microsecond.
+        for _ in range(2):
+            for index in range(min(limit, self.count)):
+                if index not in self._held and self._try_lock(self._file(index)):
+                    self._held.add(index)
+                    return Slot(index, self._file(index))
         return None
 
     def describe(self, slot: Slot, client: str, since: float, command: str) -> None:

@@ -13,8 +13,8 @@ import time
 from typing import Final
 
 PREFIX: Final = "fleetccd-"
-# A folder without its lock file is either being made just now or broken.
-_UNOWNED_SECONDS: Final = 60.0
+# A folder under its first name is being made just now, or its process died in that moment.
+_HALF_MADE_SECONDS: Final = 60.0
 
 
 class Workspace:
@@ -22,16 +22,12 @@ class Workspace:
 
     def __init__(self, temporary_directory: str) -> None:
         remove_leftovers(temporary_directory)
-        while True:
-            self.path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary_directory)
-            self._owner = os.open(
-                os.path.join(self.path, "owner"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-            try:
-                fcntl.flock(self._owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:  # taken for a leftover in the moment between the last two calls
-                os.close(self._owner)
+        # Made and locked under a name that nobody takes for a leftover, then renamed.
+        hidden = tempfile.mkdtemp(prefix=f".{PREFIX}{os.getpid()}-", dir=temporary_directory)
+        self._owner = os.open(os.path.join(hidden, "owner"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = os.path.join(temporary_directory, os.path.basename(hidden)[1:])
+        os.rename(hidden, self.path)
         self._made = 0
         self._empty: list[bytes] = []
 
@@ -72,25 +68,22 @@ def remove_leftovers(temporary_directory: str) -> None:
     """Remove the folders of dead processes of this user."""
     with contextlib.suppress(OSError), os.scandir(temporary_directory) as entries:
         for entry in entries:
-            if entry.name.startswith(PREFIX) and _is_left_over(entry):
-                shutil.rmtree(entry.path, ignore_errors=True)
+            if entry.name.startswith((PREFIX, f".{PREFIX}")):
+                with contextlib.suppress(OSError):
+                    _remove_if_left_over(entry)
 
 
-def _is_left_over(entry: os.DirEntry[str]) -> bool:
+def _remove_if_left_over(entry: os.DirEntry[str]) -> None:
+    facts = entry.stat(follow_symlinks=False)
+    if facts.st_uid != os.geteuid() or not entry.is_dir(follow_symlinks=False):
+        return
+    if entry.name.startswith("."):
+        if time.time() - facts.st_mtime > _HALF_MADE_SECONDS:
+            shutil.rmtree(entry.path, ignore_errors=True)
+        return
+    owner = os.open(os.path.join(entry.path, "owner"), os.O_RDWR | os.O_CLOEXEC)
     try:
-        facts = entry.stat(follow_symlinks=False)
-        if facts.st_uid != os.geteuid() or not entry.is_dir(follow_symlinks=False):
-            return False
-        try:
-            owner = os.open(os.path.join(entry.path, "owner"), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return time.time() - facts.st_mtime > _UNOWNED_SECONDS
-        try:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(owner)
-        return True
-    except OSError:
-        return False
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process lives
+        shutil.rmtree(entry.path, ignore_errors=True)
+    finally:
+        os.close(owner)

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 from fleetcc.server.workspace import PREFIX, Workspace, remove_leftovers
 
@@ -52,8 +54,9 @@ def test_what_a_dead_process_left_is_removed_and_what_lives_is_kept(tmp_path):
     (dead / "owner").touch()
     (dead / "1").mkdir()
     (dead / "1" / "x.i").touch()
-    (tmp_path / f"{PREFIX}2-new").mkdir()  # made a moment ago, its owner file comes next
-    old = tmp_path / f"{PREFIX}3-old"
+    (tmp_path / f".{PREFIX}2-new").mkdir()  # made a moment ago, it is locked and renamed next
+    (tmp_path / f"{PREFIX}4-other").mkdir()  # not made by us
+    old = tmp_path / f".{PREFIX}3-old"
     old.mkdir()
     os.utime(old, (1, 1))
     (tmp_path / f"{PREFIX}file").touch()
@@ -61,10 +64,31 @@ def test_what_a_dead_process_left_is_removed_and_what_lives_is_kept(tmp_path):
     (tmp_path / "mine").mkdir()
     remove_leftovers(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted(
-        [os.path.basename(living.path), f"{PREFIX}2-new", f"{PREFIX}file", f"{PREFIX}link", "mine"]
+        [
+            os.path.basename(living.path),
+            f".{PREFIX}2-new",
+            f"{PREFIX}4-other",
+            f"{PREFIX}file",
+            f"{PREFIX}link",
+            "mine",
+        ]
     )
     living.close()
 
 
 def test_a_temporary_directory_that_does_not_exist_has_no_leftovers():
     remove_leftovers("/no/such/folder")
+
+
+def test_many_processes_that_start_at_once_keep_their_folders(tmp_path):
+    script = (
+        "import sys; from fleetcc.server.workspace import Workspace\n"
+        "for _ in range(30):\n"
+        "    workspace = Workspace(sys.argv[1]); workspace.take_folder(); workspace.close()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    starters = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment) for _ in range(6)
+    ]
+    assert [starter.wait(60) for starter in starters] == [0] * len(starters)
+    assert os.listdir(tmp_path) == []
