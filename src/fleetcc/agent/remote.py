@@ -22,7 +22,7 @@ from fleetcc.backends.distcc import HostTimeouts
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import FleetccError, HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostKind, HostSpec
-from fleetcc.model import Form, Reason
+from fleetcc.model import Family, Form, Reason
 from fleetcc.settings import Settings
 from fleetcc.wire.distcc import Response, pack_body, unpack_body
 from fleetcc.wire.launcher import PREPROCESSED, WRITE_FAILED, encode_answer, encode_preprocess, encode_result
@@ -245,7 +245,7 @@ class RemoteWay:
         if not answer.status:
             compilation = self._compilation
             target = compilation.output
-            if compilation.stage == b"-S":
+            if compilation.family is Family.GCC and self._is_written_through():
                 target = self._through_link(target)
             parts.append(encode_answer(b"O", target + b"\0" + answer.output))
             if compilation.depfile is not None:
@@ -261,8 +261,13 @@ class RemoteWay:
             path = os.fsdecode(message.payload[WRITE_FAILED.size :])
             raise RunLocallyError(Reason.OUTPUT_UNWRITABLE, f"{path}: {os.strerror(code)}")
 
+    def _is_written_through(self) -> bool:
+        """gcc follows a symbolic link with text, and with an object only where it leads nowhere."""
+        compilation = self._compilation
+        return compilation.stage == b"-S" or not os.path.exists(os.path.join(self._cwd, compilation.output))
+
     def _through_link(self, path: bytes) -> bytes:
-        """Compilers write text through a symbolic link, and replace a link by an object."""
+        """The file behind a symbolic link; dependencies go there, whatever the compiler."""
         whole = os.path.join(self._cwd, path)
         return os.path.realpath(whole) if os.path.islink(whole) else path
 
