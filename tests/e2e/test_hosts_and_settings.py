@@ -288,11 +288,33 @@ def test_hosts_over_ssh_may_run_the_stock_server(user: Client, tmp_path: Path) -
     compile_on(user, entry, FLEETCC_SSH=str(tmp_path / "ssh"), FLEETCC_HOSTS=entry)
 
 
+@pytest.mark.skipif(shutil.which("distccd") is None, reason="distccd is not installed")
+def test_hosts_over_ssh_without_our_server_run_the_stock_one(user: Client, tmp_path: Path) -> None:
+    said = tmp_path / "ssh-words"
+    shell = SSH.replace('exec "$@"', '[ "$1" != fleetccd ] || exit 127\nexec "$@"')
+    write_program(tmp_path / "ssh", shell.format(said=said, options="--log-file /dev/null"))
+    user.environment |= {"FLEETCC_SSH": str(tmp_path / "ssh"), "FLEETCC_HOSTS": "@somewhere"}
+    for _ in range(2):
+        compile_on(user, "@somewhere")
+    assert [line.split()[1] for line in said.read_text().splitlines()] == ["fleetccd", "distccd", "distccd"]
+    assert b"ok   @somewhere" in user.run("hosts").stdout
+
+
+def test_hosts_over_ssh_without_any_server_are_told(user: Client, tmp_path: Path) -> None:
+    write_program(tmp_path / "ssh", "#!/bin/sh\nexit 127\n")
+    user.environment |= {"FLEETCC_SSH": str(tmp_path / "ssh"), "FLEETCC_HOSTS": "@somewhere"}
+    user.same_as_plain(*COMMAND, outputs=["a.o"])
+    assert user.last_job()["detail"] == "@somewhere: neither fleetccd nor distccd is on PATH there"
+    assert user.run("hosts").status == 1
+
+
 def test_an_ssh_command_that_fails_costs_no_compile(user: Client, tmp_path: Path) -> None:
     write_program(tmp_path / "ssh", "#!/bin/sh\necho no route >&2\nexit 255\n")
     user.environment |= {"FLEETCC_SSH": str(tmp_path / "ssh"), "FLEETCC_HOSTS": "@somewhere"}
     user.same_as_plain(*COMMAND, outputs=["a.o"])
-    assert user.last_job()["reason"] == Reason.REFUSED.slug
+    job = user.last_job()
+    assert job["reason"] == Reason.HOSTS_FAILED.slug
+    assert job["detail"] == "@somewhere: the ssh command ended with status 255 and without an answer"
 
 
 # ---- local slots

@@ -5,11 +5,11 @@ which is how a distcc server learns that nobody waits any more.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
-from fleetcc.backends.stream import Resolver, open_stream
+from fleetcc.backends.stream import SSH_SERVERS, Resolver, StreamProtocol, open_stream
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
 from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request
@@ -17,6 +17,15 @@ from fleetcc.wire.greeting import GREETING, MAX_WELCOME_BYTES, Welcome, is_welco
 
 # A big request goes to the transport in pieces, so that each piece that leaves proves progress.
 _SEND_BYTES: Final = 256 << 10
+
+# What shells and ssh end with; a server that says no ends with less.
+_FIRST_SHELL_STATUS: Final = 126
+_COMMAND_NOT_FOUND: Final = 127
+# How long after the end of its output a command may take to end itself.
+_SSH_END_SECONDS: Final = 2.0
+
+P = TypeVar("P", bound=StreamProtocol)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +39,11 @@ class HostTimeouts:
 
 @dataclass(slots=True)
 class DistccBackend:
-    """Knows nothing of placing; keeps only what names resolved to."""
+    """Knows nothing of placing; keeps only what names resolved to, and which ssh hosts lack our server."""
 
     limits: Limits = field(default_factory=Limits)
     resolver: Resolver = field(default_factory=Resolver)
+    _stock_over_ssh: set[str] = field(default_factory=set)  # names of hosts without our server
 
     async def run(
         self, host: HostSpec, protocol: int, argv: Sequence[bytes], raw_body: bytes, timeouts: HostTimeouts
@@ -42,50 +52,93 @@ class DistccBackend:
 
         Raises HostRefusedError when the host closed without a word, HostError for every other failure.
         """
-        transport, conversation = await open_stream(
-            host,
-            lambda: _Conversation(protocol, self.limits, timeouts.io_seconds),
-            resolver=self.resolver,
-            connect_timeout_seconds=timeouts.connect_seconds,
-            ssh=timeouts.ssh,
-        )
-        try:
-            return await conversation.exchange(transport, encode_request(protocol, argv, raw_body))
-        except HostError as error:
-            raise type(error)(f"{host.text}: {error}") from error
-        finally:
-            transport.abort()
+
+        async def converse() -> Response:
+            make = lambda: _Conversation(protocol, self.limits, timeouts.io_seconds)  # noqa: E731 - a factory
+            transport, conversation = await self._open(host, make, timeouts)
+            try:
+                return await conversation.exchange(transport, encode_request(protocol, argv, raw_body))
+            except HostRefusedError as error:
+                await self._explain_ssh(host, conversation)
+                raise HostRefusedError(f"{host.text}: {error}") from error
+            except HostError as error:
+                raise HostError(f"{host.text}: {error}") from error
+            finally:
+                transport.abort()
+
+        return await self._with_either_server(host, converse)
 
     async def greet(self, host: HostSpec, timeouts: HostTimeouts) -> Welcome | None:
         """What a fleetccd says of itself; None for a stock distccd, which closes without a word.
 
         Raises HostError when the host cannot be reached or answers with something else.
         """
-        transport, greeter = await open_stream(
-            host,
-            _Greeter,
-            resolver=self.resolver,
-            connect_timeout_seconds=timeouts.connect_seconds,
-            ssh=timeouts.ssh,
-        )
+
+        async def converse() -> bytes:
+            transport, greeter = await self._open(host, _Greeter, timeouts)
+            try:
+                transport.write(GREETING)
+                async with asyncio.timeout(timeouts.connect_seconds):
+                    answer = await greeter.answer
+                if not answer:
+                    await self._explain_ssh(host, greeter)
+                return answer
+            except TimeoutError:
+                # A stock distccd whose workers are all busy accepts us later; as a stock host it is usable.
+                return b""
+            finally:
+                transport.abort()
+
+        answer = await self._with_either_server(host, converse)
         try:
-            transport.write(GREETING)
-            async with asyncio.timeout(timeouts.connect_seconds):
-                answer = await greeter.answer
-        except TimeoutError:
-            # A stock distccd whose workers are all busy accepts us later; as a stock host it is usable.
-            return None
-        finally:
-            transport.abort()
-        if not answer:
-            return None
-        try:
-            return parse_welcome(answer)
+            return parse_welcome(answer) if answer else None
         except ProtocolError as error:
             raise HostError(f"{host.text} is not a compile server: {error}") from error
 
+    async def _open(
+        self, host: HostSpec, factory: Callable[[], P], timeouts: HostTimeouts
+    ) -> tuple[asyncio.Transport, P]:
+        return await open_stream(
+            host,
+            factory,
+            resolver=self.resolver,
+            connect_timeout_seconds=timeouts.connect_seconds,
+            ssh=timeouts.ssh,
+            ssh_server=SSH_SERVERS[host.name in self._stock_over_ssh],
+        )
 
-class _Conversation(asyncio.Protocol):
+    async def _with_either_server(self, host: HostSpec, converse: Callable[[], Awaitable[R]]) -> R:
+        """Converse with our server over ssh, or with distcc's where ours is not installed."""
+        try:
+            return await converse()
+        except _NotInstalledError:
+            self._stock_over_ssh.add(host.name)
+        try:
+            return await converse()
+        except _NotInstalledError as error:
+            self._stock_over_ssh.discard(host.name)
+            raise HostError(f"{host.text}: neither {' nor '.join(SSH_SERVERS)} is on PATH there") from error
+
+    async def _explain_ssh(self, host: HostSpec, protocol: StreamProtocol) -> None:
+        """Raise what the ssh command's status says about a connection that closed without a word."""
+        if protocol.ssh_ended is None:
+            return
+        try:
+            async with asyncio.timeout(_SSH_END_SECONDS):
+                status = await asyncio.shield(protocol.ssh_ended)
+        except TimeoutError:
+            return
+        if status == _COMMAND_NOT_FOUND and host.command is None:
+            raise _NotInstalledError
+        if status < 0 or status >= _FIRST_SHELL_STATUS:
+            raise HostError(f"{host.text}: the ssh command ended with status {status} and without an answer")
+
+
+class _NotInstalledError(Exception):
+    """The other side's shell does not know the server's command."""
+
+
+class _Conversation(StreamProtocol):
     """Feeds the reader; the clock of the I/O timeout restarts with every piece in either direction."""
 
     def __init__(self, protocol: int, limits: Limits, io_seconds: float) -> None:
@@ -160,7 +213,7 @@ class _Conversation(asyncio.Protocol):
             self._timeout.reschedule(self._loop.time() + self._io_seconds)
 
 
-class _Greeter(asyncio.Protocol):
+class _Greeter(StreamProtocol):
     """Collects the answer to a greeting until its blank line or the end."""
 
     def __init__(self) -> None:

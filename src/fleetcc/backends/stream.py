@@ -18,7 +18,17 @@ from fleetcc.hosts.grammar import HostKind, HostSpec
 # build of thousands of short jobs does not ask for each.
 RESOLVE_SECONDS: Final = 30.0
 
-P = TypeVar("P", bound=asyncio.Protocol)
+# The server's command when an `@host` entry names none; the second where the first is not installed.
+SSH_SERVERS: Final = ("fleetccd", "distccd")
+
+
+class StreamProtocol(asyncio.Protocol):
+    """A protocol that also learns how the ssh command ended, where there is one."""
+
+    ssh_ended: asyncio.Future[int] | None = None
+
+
+P = TypeVar("P", bound=StreamProtocol)
 
 
 @dataclass(slots=True)
@@ -49,10 +59,11 @@ async def open_stream(
     resolver: Resolver,
     connect_timeout_seconds: float,
     ssh: tuple[str, ...],
+    ssh_server: str = SSH_SERVERS[0],
 ) -> tuple[asyncio.Transport, P]:
     """Connect to a host; raises HostError."""
     if host.kind is HostKind.SSH:
-        return await _open_ssh(host, protocol_factory, ssh)
+        return await _open_ssh(host, protocol_factory, ssh_command(host, ssh, ssh_server))
     failures: list[str] = []
     loop = asyncio.get_running_loop()
     for address in await resolver.addresses(host.name, host.port):
@@ -66,39 +77,45 @@ async def open_stream(
     raise HostError(f"cannot connect to {host.name} port {host.port} ({'; '.join(failures) or 'no address'})")
 
 
-def ssh_command(host: HostSpec, ssh: tuple[str, ...]) -> list[str]:
+def ssh_command(host: HostSpec, ssh: tuple[str, ...], server: str = SSH_SERVERS[0]) -> list[str]:
     """The command that distcc runs for an `@host` entry (distcc-compat.md 4.2)."""
     user = ["-l", host.user] if host.user else []
-    return [*ssh, *user, host.name, host.command or "fleetccd", "--inetd", "--enable-tcp-insecure"]
+    return [*ssh, *user, host.name, host.command or server, "--inetd", "--enable-tcp-insecure"]
 
 
 async def _open_ssh(
-    host: HostSpec, protocol_factory: Callable[[], P], ssh: tuple[str, ...]
+    host: HostSpec, protocol_factory: Callable[[], P], command: list[str]
 ) -> tuple[asyncio.Transport, P]:
     """One ssh process on one end of a socket pair; closing the other end ends it."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - returns once ssh is exec'd
-                ssh_command(host, ssh), stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+                command, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
             )  # fmt: skip
         except OSError as error:
             ours.close()
-            raise HostError(f"cannot run {ssh[0]!r} for {host.text}: {error.strerror or error}") from error
-    _reap_when_done(process)
+            raise HostError(
+                f"cannot run {command[0]!r} for {host.text}: {error.strerror or error}"
+            ) from error
+    ssh_ended = _reap_when_done(process)
     ours.settimeout(0)
     loop = asyncio.get_running_loop()
-    return await loop.create_connection(protocol_factory, sock=ours)
+    transport, protocol = await loop.create_connection(protocol_factory, sock=ours)
+    protocol.ssh_ended = ssh_ended
+    return transport, protocol
 
 
-def _reap_when_done(process: "subprocess.Popen[bytes]") -> None:
-    """Collect the ssh process when it ends, without a thread and without a child watcher."""
+def _reap_when_done(process: "subprocess.Popen[bytes]") -> asyncio.Future[int]:
+    """Collect the ssh process when it ends, without a thread and without a child watcher; its status."""
     loop = asyncio.get_running_loop()
     descriptor = os.pidfd_open(process.pid)
+    status: asyncio.Future[int] = loop.create_future()
 
     def ended() -> None:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-        process.wait()
+        status.set_result(process.wait())
 
     loop.add_reader(descriptor, ended)
+    return status
