@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -386,6 +387,23 @@ def test_the_launcher_that_is_told_that_the_agent_leaves_finds_the_next(user: Cl
         assert old.wait(SOON_SECONDS) == 0
     assert user.status()["version"] == __version__
     assert user.last_reason == "no-hosts"
+
+
+def test_an_agent_that_runs_out_of_descriptors_costs_no_compile(client: Client) -> None:
+    """Nor does it fill its log or the processor with complaints."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    objects = write_project(client, 60)
+    wanted = objects_made_by(client, "make", "-s", "-j4", objects=objects)
+    with ScriptedServer(compile_honestly) as server:
+        client.environment["FLEETCC_HOSTS"] = f"{server.host}/60,lzo"
+        assert client.run("agent", "start", preexec_fn=limit).status == 0
+        command = ("make", "-s", "-j60", "CC=fleetcc gcc -O1")
+        assert objects_made_by(client, *command, objects=objects) == wanted
+    assert len(client.log) < 100_000
+    assert client.idle_status()["total"] == 60
 
 
 # ---- it ends

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from fleetcc.errors import ExitCode
-from fleetcc.model import Reason
+from fleetcc.model import Form, Reason
+from fleetcc.wire.greeting import GREETING, Welcome, encode_welcome
 from tests.support.fleet import (
     Client,
     client,
@@ -19,6 +21,7 @@ from tests.support.fleet import (
     installed,
     objects_made_by,
     small_disk,
+    wait_for_end,
     write_project,
 )
 from tests.support.launcher import write_program
@@ -369,6 +372,69 @@ def test_without_fallback_compile_errors_pass_through(user: Client, good: Script
     assert user.files() == ["a.c"]
 
 
+# ---- debug information: only a fleetccd can do it exactly
+
+DEBUG = ("gcc", "-g", "-O2", "-c", "a.c", "-o", "a.o")
+WELCOME = encode_welcome(Welcome("fleetccd test", (Form.EXPANDED, Form.DIRECTIVES), (1, 2), 4, 4, 0, 0))
+
+
+def greet(then: Script) -> Script:
+    """Say that we are a fleetccd, but serve jobs like this."""
+
+    def script(visit: Visit) -> None:
+        if visit.connection.recv(8, socket.MSG_PEEK) == GREETING[:8]:
+            visit.send(WELCOME)
+        else:
+            then(visit)
+
+    return script
+
+
+def test_debug_information_is_exact_on_a_fleetccd(user: Client, tmp_path: Path) -> None:
+    server = start_fleetccd(tmp_path / "server")
+    user.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}"
+    with stopping(server):
+        user.same_as_plain(*DEBUG, outputs=["a.o"])
+        assert user.last_reason == "remote"
+        user.write("a.c", SOURCE + "const char *when = __TIMESTAMP__;\n")
+        user.same_as_plain(*DEBUG, outputs=["a.o"])
+        assert user.last_reason == Reason.SOURCE_NEEDED.slug
+
+
+DEBUG_FAILURES: list[tuple[str, Script, Reason]] = [
+    ("stock", compile_honestly, Reason.DEBUG_COLUMNS),
+    ("closes", greet(answer_with(b"")), Reason.REFUSED),
+    ("nonsense", greet(answer_with(b"DONE nothing")), Reason.HOSTS_FAILED),
+    ("cannot", greet(answer_with(good_answer(2, b"", b"no\n", 120 << 8))), Reason.SOURCE_NEEDED),
+    ("became stock", greet(answer_with(good_answer(2, b"", b"gcc: error\n", 1 << 8))), Reason.COMPILER_SPOKE),
+    ("talks on", lambda visit: visit.send(b"FLEETCC/1" + b"x" * 100_000), Reason.ALL_HOSTS_FAILING),
+    ("never answers", lambda visit: visit.wait_until_left(), Reason.DEBUG_COLUMNS),
+]
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"), [row[1:] for row in DEBUG_FAILURES], ids=[row[0] for row in DEBUG_FAILURES]
+)
+def test_debug_information_is_exact_when_the_fleetccd_fails(
+    user: Client, good: ScriptedServer, script: Script, reason: Reason
+) -> None:
+    user.environment["FLEETCC_CONNECT_TIMEOUT"] = "1"
+    with ScriptedServer(script) as bad:
+        for others in ((), (good,)):  # a stock host is no way out
+            use_hosts(user, bad, *others)
+            result = user.same_as_plain(*DEBUG, outputs=["a.o"])
+            assert result.seconds < SOON_SECONDS
+        assert asked(good) == len(good.visits)
+        first = user.status()["recent"][0]
+        assert (first["reason"], first["host"]) == (reason.slug, "local")
+
+
+def test_debug_information_with_nobody_there(user: Client) -> None:
+    user.environment["FLEETCC_HOSTS"] = "127.0.0.1:1"
+    user.same_as_plain(*DEBUG, outputs=["a.o"])
+    assert user.last_reason == Reason.ALL_HOSTS_FAILING.slug
+
+
 # ---- leaving a host alone
 
 
@@ -508,6 +574,24 @@ def test_an_interrupted_build_ends_its_remote_compilers_at_once(client: Client) 
     assert status["cancelled"] == 8
     assert [name for name in client.files() if name.endswith(".o") or "fleetcc" in name] == []
     assert set(objects).isdisjoint(client.files())
+
+
+def test_an_interrupted_build_ends_the_compilers_of_a_fleetccd(client: Client, tmp_path: Path) -> None:
+    write_project(client, 4)
+    compilers = FakeCompilers(tmp_path / "compilers")
+    compilers.add("x86_64-linux-gnu-gcc-12", "note start $$\nexec sleep 100\n")
+    server = start_fleetccd(tmp_path / "server", "--jobs", "2", environment={"FLEETCCD_PATH": compilers.path})
+    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
+    with stopping(server):
+        with client.building("make", "-s", "-j4", "CC=fleetcc gcc -O1") as build:
+            eventually(lambda: len(compilers.journal) == 2)
+            interrupt(build)
+            build.communicate(timeout=SOON_SECONDS)
+        pids = [int(line.split()[1]) for line in compilers.journal]
+        assert all(wait_for_end(pid, seconds=1.0) for pid in pids)
+        eventually(lambda: (server.welcome().running, server.welcome().waiting) == (0, 0))
+    assert client.idle_status()["cancelled"] == 4
+    assert len(compilers.journal) == 2
 
 
 def test_an_interrupted_build_ends_its_local_compilers_and_frees_their_slots(client: Client) -> None:

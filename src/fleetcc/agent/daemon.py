@@ -11,9 +11,11 @@ import logging
 import math
 import os
 import random
+import resource
 import signal
 import socket
 import struct
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -40,6 +42,12 @@ _PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _ACCEPTS_PER_WAKE: Final = 64
 _IDLE_CHECK_SECONDS: Final = 5.0
 
+# Descriptors: the agent's own, and those of one job (launcher, two memory files, host). Launchers beyond
+# what that allows wait in the socket's queue, because a descriptor that cannot be received is lost.
+_OWN_DESCRIPTORS: Final = 28
+_DESCRIPTORS_PER_JOB: Final = 4
+_ACCEPT_AGAIN_SECONDS: Final = 0.1
+
 
 class Agent:
     """One agent process."""
@@ -53,6 +61,8 @@ class Agent:
         self._activated = activated  # systemd owns the socket: it stays when we leave
         self._connections: dict[LauncherConnection, asyncio.Task[None] | None] = {}
         self._carriers: dict[LauncherConnection, Carrier] = {}
+        self._most_connections = _most_connections()
+        self._accepting = False
         self._draining = False
         self._left = asyncio.Event()
         self._started = time.time()
@@ -78,7 +88,7 @@ class Agent:
                 )
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     loop.add_signal_handler(number, self.drain, f"signal {number.name}")
-                loop.add_reader(self._listener.fileno(), self._accept)
+                self._set_accepting(on=True)
                 idle = tasks.create_task(self._watch_idleness())
                 await self._left.wait()
                 idle.cancel()
@@ -95,19 +105,24 @@ class Agent:
             self._folder.unlock()
             while self._accept():  # those who connected before the name was gone
                 pass
-        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        self._set_accepting(on=False)
         self._listener.close()
         self._leave_if_done()
 
     def _accept(self) -> bool:
         """Take a bounded number of launchers; True when there may be more."""
         for _ in range(_ACCEPTS_PER_WAKE):
+            if len(self._connections) >= self._most_connections:
+                self._set_accepting(on=False)  # until one of them has gone
+                return False
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return False
-            except OSError as error:  # out of descriptors: the launcher waits
+            except OSError as error:  # the system is out of descriptors: the launcher waits
                 log.warning("cannot accept a launcher: %s", error)
+                self._set_accepting(on=False)
+                asyncio.get_running_loop().call_later(_ACCEPT_AGAIN_SECONDS, self._accept_again)
                 return False
             connection.settimeout(0)
             if not _is_ours(connection):
@@ -119,6 +134,20 @@ class Agent:
             self._connections[launcher] = None
             launcher.start()
         return True
+
+    def _accept_again(self) -> None:
+        if not self._draining:
+            self._set_accepting(on=True)
+
+    def _set_accepting(self, *, on: bool) -> None:
+        if on == self._accepting:
+            return
+        self._accepting = on
+        loop = asyncio.get_running_loop()
+        if on:
+            loop.add_reader(self._listener.fileno(), self._accept)
+        else:
+            loop.remove_reader(self._listener.fileno())
 
     def _request_arrived(self, connection: LauncherConnection, request: JobRequest | ControlRequest) -> None:
         close_all(connection.take_descriptors())
@@ -205,6 +234,7 @@ class Agent:
         self._carriers.pop(connection, None)
         if self._connections.pop(connection, self) is not self:
             self._last_busy = time.monotonic()
+            self._accept_again()
             self._leave_if_done()
 
     def _leave_if_done(self) -> None:
@@ -217,6 +247,13 @@ class Agent:
             await asyncio.sleep(min(_IDLE_CHECK_SECONDS, max(0.05, limit / 4)))
             if not self._connections and time.monotonic() - self._last_busy > limit:
                 self.drain(f"idle for {limit:g} s")
+
+
+def _most_connections() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, (limit - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_JOB)
 
 
 def _is_ours(connection: socket.socket) -> bool:
