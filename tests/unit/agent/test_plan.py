@@ -1,0 +1,98 @@
+"""Plans: what runs here and why, what may be sent in which forms."""
+
+import os
+
+import pytest
+
+from fleetcc.agent.plan import RunHere, Send, plan
+from fleetcc.model import Compiler, Family, Form, Reason
+from fleetcc.settings import load_settings
+
+GCC = Compiler(Family.GCC, (12, 2, 0), b"x86_64-linux-gnu", b"gcc-12")
+CLANG = Compiler(Family.CLANG, (14, 0, 6), b"x86_64-linux-gnu", b"clang-14")
+
+
+@pytest.fixture
+def make_plan(tmp_path):
+    def make(line: str, compiler: Compiler = GCC, **variables: str):
+        environment = {"HOME": str(tmp_path), "FLEETCC_HOSTS": "b1 b2"} | variables
+        encoded = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+        settings = load_settings(encoded, system=str(tmp_path / "etc"))
+        argv = [os.fsencode(word) for word in line.split()]
+        return plan(argv, os.fsencode(tmp_path), encoded, compiler, settings)
+
+    return make
+
+
+def reason_of(planned) -> Reason:
+    assert isinstance(planned, RunHere)
+    return planned.reason
+
+
+def test_a_plain_compile_may_be_sent(make_plan):
+    planned = make_plan("gcc -O2 -c a.c")
+
+    assert isinstance(planned, Send)
+    assert [host.name for host in planned.hosts.hosts] == ["b1", "b2"]
+    assert planned.forms == (Form.EXPANDED,)
+
+
+def test_debug_information_wants_the_form_that_keeps_columns(make_plan):
+    assert make_plan("gcc -g -c a.c").forms == (Form.DIRECTIVES,)
+
+
+def test_without_exactness_the_expanded_form_will_do(make_plan):
+    assert make_plan("gcc -g -c a.c", FLEETCC_EXACT="0").forms == (Form.DIRECTIVES, Form.EXPANDED)
+
+
+def test_what_has_no_exact_form_stays(make_plan):
+    assert reason_of(make_plan("clang -g -c a.c", CLANG)) is Reason.DEBUG_COLUMNS
+    assert make_plan("clang -g -c a.c", CLANG, FLEETCC_EXACT="0").forms == (Form.EXPANDED,)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"FLEETCC_MODE": "local"}, Reason.MODE_LOCAL),
+        ({"FLEETCC_MODE": "replica"}, Reason.MODE_REPLICA),
+        ({"FLEETCC_HOSTS": ""}, Reason.NO_HOSTS),
+        ({"FLEETCC_HOSTS": "+zeroconf"}, Reason.NO_HOSTS),
+        ({"FLEETCC_HOSTS": "localhost/2"}, Reason.LOCALHOST_ENTRY),
+        ({"FLEETCC_HOSTS": "b1/0"}, Reason.BAD_HOST_LIST),
+    ],
+)
+def test_settings_and_host_lists_can_say_here(make_plan, variables, reason):
+    assert reason_of(make_plan("gcc -c a.c", **variables)) is reason
+
+
+def test_the_command_line_is_asked_before_the_settings(make_plan):
+    assert reason_of(make_plan("gcc a.c", FLEETCC_HOSTS="b1/0")) is Reason.LINKING
+
+
+def test_a_compiler_that_servers_cannot_know_by_name_stays(make_plan):
+    nameless = Compiler(Family.GCC, (12, 2, 0), b"x86_64-linux-gnu", None)
+
+    assert reason_of(make_plan("/opt/gcc -c a.c", nameless)) is Reason.COMPILER_NAME
+
+
+def test_a_precompiled_header_beside_a_forced_include_stays(make_plan, tmp_path):
+    assert isinstance(make_plan("gcc -include all.h -c a.c"), Send)
+    (tmp_path / "all.h.gch").write_bytes(b"")
+
+    assert reason_of(make_plan("gcc -include all.h -c a.c")) is Reason.PRECOMPILED_HEADER
+
+
+def test_preprocessed_input_needs_its_line_markers(make_plan, tmp_path):
+    (tmp_path / "bare.i").write_text("int x;\n")
+    (tmp_path / "marked.i").write_text('# 0 "a.c"\nint x;\n')
+
+    assert reason_of(make_plan("gcc -c bare.i")) is Reason.NO_LINE_MARKERS
+    assert reason_of(make_plan("gcc -c gone.i")) is Reason.NO_INPUT
+    assert isinstance(make_plan("gcc -c marked.i"), Send)
+
+
+def test_response_files_are_read_from_the_directory_of_the_job(make_plan, tmp_path):
+    (tmp_path / "args").write_text("-c a.c")
+
+    assert isinstance(make_plan("gcc @args"), Send)
+    assert reason_of(make_plan("gcc -c @gone")) is Reason.RESPONSE_FILE
