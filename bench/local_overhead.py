@@ -23,8 +23,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=400)
     runs = parser.parse_args().runs
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         environment = prepare(folder, 1) | {"FLEETCC_HOSTS": "127.0.0.1:9/4", "DISTCC_HOSTS": "127.0.0.1:9/4"}
         commands = {
             "the compiler": ["gcc", "u0.c", "-o", "u0"],

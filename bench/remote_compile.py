@@ -46,7 +46,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = prepare(folder, arguments.compiles)
-        with stock_server(folder, environment) as stock, our_server(folder, environment) as ours:
+        with stock_server(environment) as stock, our_server(folder, environment) as ours:
             measure_all(folder, environment, stock, ours, arguments)
     return 0
 
@@ -87,9 +87,8 @@ def report(rounds: Mapping[str, list[Measured]], compiles: int) -> None:
         print(f"{name:22}{cpu / compiles * 1000:11.2f} ms{figures[name][0]:11.2f} ms{figures[name][1]:12.0f}")
     for server in ("distccd", "fleetccd"):
         ours, theirs = figures[f"fleetcc -> {server}"], figures[f"distcc -> {server}"]
-        print(
-            f"to {server}: client CPU {ours[0] / theirs[0]:.2f} of distcc's, rate {ours[1] / theirs[1]:.2f} of distcc's"
-        )
+        cpu, rate = ours[0] / theirs[0], ours[1] / theirs[1]
+        print(f"to {server}: client CPU {cpu:.2f} of distcc's, rate {rate:.2f} of distcc's")
 
 
 def build(
@@ -114,10 +113,10 @@ def build(
 def agent_cpu(environment: Mapping[str, str]) -> float:
     """CPU seconds of the agent so far; 0 when there is none."""
     for process in psutil.process_iter(["cmdline", "environ"]):
-        if "--ready-fd" in (process.info["cmdline"] or []):
-            if (process.info["environ"] or {}).get("FLEETCC_DIR") == environment["FLEETCC_DIR"]:
-                times = process.cpu_times()
-                return float(times.user + times.system)
+        folder = (process.info["environ"] or {}).get("FLEETCC_DIR")
+        if "--ready-fd" in (process.info["cmdline"] or []) and folder == environment["FLEETCC_DIR"]:
+            times = process.cpu_times()
+            return float(times.user + times.system)
     return 0.0
 
 
@@ -142,7 +141,7 @@ def prepare(folder: Path, compiles: int) -> dict[str, str]:
 
 
 @contextmanager
-def stock_server(folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
+def stock_server(environment: Mapping[str, str]) -> Iterator[int]:
     """Debian's distccd."""
     port = free_port("127.0.0.1")
     command = [

@@ -7,10 +7,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
-from fuzz import campaign
-
 from fleetcc.errors import ProtocolError
 from fleetcc.wire.distcc import Limits, RequestBody, RequestHead, RequestReader, encode_request, pack_body
+from fuzz import campaign
 
 LIMITS: Final = Limits(max_arguments=50, max_argument_bytes=500, max_body_bytes=1000)
 

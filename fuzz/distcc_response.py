@@ -7,10 +7,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
-from fuzz import campaign
-
 from fleetcc.errors import HostRefusedError, ProtocolError
 from fleetcc.wire.distcc import Limits, Response, ResponseReader, ResponseStarted, encode_response, pack_body
+from fuzz import campaign
 
 LIMITS: Final = Limits(max_body_bytes=1000, max_stream_bytes=300)
 

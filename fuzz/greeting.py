@@ -7,11 +7,10 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
-from fuzz import campaign
-
 from fleetcc.errors import ProtocolError
 from fleetcc.model import Form
 from fleetcc.wire.greeting import Welcome, encode_welcome, parse_welcome
+from fuzz import campaign
 
 SEEDS: Final = (
     encode_welcome(Welcome("fleetccd 0.1.0", (Form.EXPANDED, Form.DIRECTIVES), (1, 2), 8, 7, 2, 0)),

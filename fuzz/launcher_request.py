@@ -7,8 +7,6 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
-from fuzz import campaign
-
 from fleetcc.errors import ProtocolError
 from fleetcc.wire.launcher import (
     REQUEST_HEADER,
@@ -18,6 +16,7 @@ from fleetcc.wire.launcher import (
     encode_control_request,
     encode_job_request,
 )
+from fuzz import campaign
 
 _JOB: Final = JobRequest(b"0.1.0", b"/usr/bin/cc", b"/tmp", (b"cc", b"-c", b"a.c"), (b"A=b",), 0o22, (1, 2))
 SEEDS: Final = (

@@ -11,10 +11,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
-from fuzz import campaign
-
 from fleetcc.errors import ProtocolError
 from fleetcc.wire import lzo
+from fuzz import campaign
 
 MAX_SIZE: Final = 20_000
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from fleetcc.model import Reason
-from tests.interop.test_command_lines import BEST, CASES, EXACT, SPOKE, folder
+from tests.interop.command_line_cases import BEST, CASES, EXACT, SPOKE
+from tests.interop.test_command_lines import folder
 from tests.support.fleet import Client, installed
 from tests.support.servers import free_port, start_fleetccd
 

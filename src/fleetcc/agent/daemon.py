@@ -32,6 +32,7 @@ from fleetcc.agent.local_slots import LocalSlots, Use
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
+from fleetcc.agent.text import PragmaMemory
 from fleetcc.backends.distcc import DistccBackend
 from fleetcc.settings import Settings, printable
 from fleetcc.wire.launcher import ControlRequest, JobRequest, encode_answer
@@ -84,6 +85,7 @@ class Agent:
                     stories=stories,
                     executor=executor,
                     spoke=SpokeMemory(),
+                    pragmas=PragmaMemory(),
                     processors=processors,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -18,6 +18,7 @@ from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
+from fleetcc.agent.text import Packer, Unfit
 from fleetcc.backends.distcc import HostTimeouts
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import FleetccError, HostError, HostRefusedError, ProtocolError
@@ -38,9 +39,6 @@ MAX_ATTEMPTS: Final = 2
 _INLINE_BYTES: Final = 64 << 10
 # Of an object or of a message; a claim beyond this is a broken or hostile server.
 _MAX_PLAIN_BYTES: Final = 2 << 30
-
-# Builtins whose value is a column: expanding moves columns, so such text is exact only unexpanded.
-_COLUMN_BUILTINS: Final = (b"__builtin_source_location", b"__builtin_COLUMN")
 
 # Statuses with which servers report that no compiler ran (distcc-compat.md 1.4 and 4.4; 120 is ours).
 _FIRST_SERVER_STATUS: Final = 100
@@ -99,7 +97,7 @@ class RemoteWay:
         self._timeouts = HostTimeouts(
             settings.connect_timeout_seconds, settings.io_timeout_seconds, settings.ssh
         )
-        self._texts: dict[Form, _Text] = {}
+        self._texts: dict[Form, _Text | Unfit] = {}
 
     async def carry(self) -> HostSpec | None:
         """Do the job on a host: None. Or the `localhost` entry that was free first, still held.
@@ -146,15 +144,13 @@ class RemoteWay:
         if form is None:
             raise HostError(f"{host.text} no longer takes the form that this job needs")
         protocol = min(host.protocol, 2)
-        text = self._texts.get(form)
-        if text is None:
-            text = self._texts[form] = await self._text(form, protocol)
+        text = await self._fit_text(form, protocol)
         if protocol not in text.raw:
             other, raw = next(iter(text.raw.items()))
             plain = unpack_body(other, raw, _MAX_PLAIN_BYTES)
             text.raw[protocol] = await self._off_loop(len(plain), pack_body, protocol, plain)
         self._story.phase("compiling", host.text)
-        argv = remote_argv(self._compilation, form, self._name, self._cwd)
+        argv = remote_argv(self._compilation, text.form, self._name, self._cwd)
         response = await self._services.backend.run(host, protocol, argv, text.raw[protocol], self._timeouts)
         try:
             return await self._unpacked(response, host, protocol, text)
@@ -163,7 +159,19 @@ class RemoteWay:
 
     # -- the text
 
-    async def _text(self, form: Form, protocol: int) -> _Text:
+    async def _fit_text(self, form: Form, protocol: int) -> _Text:
+        """The text in this form or, where its content forbids that, in the next that the job allows."""
+        forms = self._planned.forms
+        for candidate in forms[forms.index(form) :]:
+            text = self._texts.get(candidate)
+            if text is None:
+                text = self._texts[candidate] = await self._text(candidate, protocol)
+            if isinstance(text, _Text):
+                return text
+        assert isinstance(text, Unfit)
+        raise RunLocallyError(text.reason, text.detail)
+
+    async def _text(self, form: Form, protocol: int) -> _Text | Unfit:
         if self._compilation.preprocessed_input:
             path = os.path.join(self._cwd, self._compilation.source)
             return _Text(form, {protocol: await self._in_thread(_read_and_pack, path, protocol)}, b"")
@@ -183,7 +191,7 @@ class RemoteWay:
 
     async def _preprocessed(
         self, payload: bytes, descriptors: tuple[int, ...], form: Form, protocol: int
-    ) -> _Text:
+    ) -> _Text | Unfit:
         if len(descriptors) != 2:
             raise FleetccError(f"the launcher sent {len(descriptors)} memory files where 2 were expected")
         status, size, warnings_size = PREPROCESSED.unpack_from(payload)
@@ -191,11 +199,9 @@ class RemoteWay:
         warnings = os.pread(warnings_file, warnings_size, 0) if warnings_size else b""
         if status or (warnings and self._settings.exact and self._settings.fallback):
             raise RunLocallyError(Reason.PREPROCESSOR_SPOKE)
-        must_keep_columns = self._settings.exact and form is Form.EXPANDED
-        raw = await self._off_loop(size, _load_and_pack, text_file, size, protocol, must_keep_columns)
-        if raw is None:
-            raise RunLocallyError(Reason.SOURCE_NEEDED, "a builtin that gives columns")
-        return _Text(form, {protocol: raw}, warnings)
+        packer = Packer(self._cwd, protocol, form, self._settings.exact, self._services.pragmas)
+        raw = await self._off_loop(size, packer.pack, text_file, size)
+        return raw if isinstance(raw, Unfit) else _Text(form, {protocol: raw}, warnings)
 
     # -- the answer
 
@@ -298,21 +304,3 @@ def _read_and_pack(path: bytes, protocol: int) -> bytes:
             return pack_body(protocol, file.read())
     except OSError as error:
         raise RunLocallyError(Reason.NO_INPUT, str(error)) from error
-
-
-def _load_and_pack(descriptor: int, size: int, protocol: int, must_keep_columns: bool) -> bytes | None:  # noqa: FBT001 - called through an executor
-    """Read a memory file and make it a body; None when a column that the text asks for has moved."""
-    text = _read_all(descriptor, size)
-    if must_keep_columns and any(builtin in text for builtin in _COLUMN_BUILTINS):
-        return None
-    return pack_body(protocol, text)
-
-
-def _read_all(descriptor: int, size: int) -> bytes:
-    text = os.pread(descriptor, size, 0)
-    while len(text) < size:  # one read gives at most 2 GiB
-        more = os.pread(descriptor, size - len(text), len(text))
-        if not more:
-            raise FleetccError(f"the preprocessor's output shrank from {size} to {len(text)} bytes")
-        text += more
-    return text

@@ -8,6 +8,7 @@ from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.local_slots import LocalSlots, Use
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
+from fleetcc.agent.text import PragmaMemory
 from fleetcc.backends.distcc import DistccBackend
 from fleetcc.errors import HostListError
 from fleetcc.hosts.sources import find_host_list
@@ -25,6 +26,7 @@ class Services:
     stories: Stories
     executor: Executor
     spoke: SpokeMemory
+    pragmas: PragmaMemory
     processors: int
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:

@@ -71,7 +71,7 @@ def test_every_process_chooses_alike_whatever_order_it_reads_the_claims_in(rows)
 
 def test_a_client_with_two_requests_starts_next_after_forty_of_another():
     line = ready_line(big=40, small=2)
-    order = []
+    order: list[str] = []
     for _ in range(6):
         winner = choose(line.claims("p"), line.running())
         assert winner is not None
@@ -121,6 +121,7 @@ def test_requests_leave_from_any_stage():
     entries = [line.join("a", float(now)) for now in range(4)]
     line.next_upload(4.0)
     second = line.next_upload(4.0)
+    assert second is not None
     line.uploaded(second, 4.0)
     line.start("a", 5.0)
     for entry in (*entries, *entries):

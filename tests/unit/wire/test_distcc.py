@@ -7,14 +7,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tests.support.distcc_sessions import (
-    V1_FAILED_RESPONSE,
-    V1_REQUEST,
-    V1_RESPONSE_START,
-    V2_REQUEST,
-    V2_RESPONSE,
-    V3_REQUEST,
-)
 
 from fleetcc.errors import HostRefusedError, InternalError, ProtocolError
 from fleetcc.wire.distcc import (
@@ -31,6 +23,14 @@ from fleetcc.wire.distcc import (
     pack_body,
     parse_number,
     unpack_body,
+)
+from tests.support.distcc_sessions import (
+    V1_FAILED_RESPONSE,
+    V1_REQUEST,
+    V1_RESPONSE_START,
+    V2_REQUEST,
+    V2_RESPONSE,
+    V3_REQUEST,
 )
 
 ARGV = (b"x86_64-linux-gnu-gcc", b"-S", b"t.i", b"-o", b"t.s")

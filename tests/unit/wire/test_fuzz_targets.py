@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+
 from fuzz import campaign, distcc_request, distcc_response, greeting, launcher_request, lzo_decompress
 
 TARGETS = (distcc_request, distcc_response, greeting, launcher_request, lzo_decompress)

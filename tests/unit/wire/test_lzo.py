@@ -6,10 +6,10 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.distcc_sessions import V2_RESPONSE
 
 from fleetcc.errors import ProtocolError
 from fleetcc.wire import lzo
+from tests.support.distcc_sessions import V2_RESPONSE
 
 CODECS = lzo.implementations()
 codecs = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

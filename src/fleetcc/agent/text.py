@@ -1,0 +1,88 @@
+"""From the preprocessor's memory file to a request's body, unless the text is unfit to travel.
+
+Some texts would not give the same bytes elsewhere, which only their content tells: expanded ones that ask
+for a column or include a file of this machine, and unexpanded ones out of which gcc has dropped a pragma.
+The latter cannot be seen in the text, so the files that it was made of are looked at, each version once.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from fleetcc.command.directives import included_files, loses_pragmas
+from fleetcc.command.markers import expanded_obstacle
+from fleetcc.errors import FleetccError
+from fleetcc.model import Form, Reason
+from fleetcc.toolchain.identify import FileStamp, file_stamp
+from fleetcc.wire.distcc import pack_body
+
+_MOST_FILES: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """The text must not travel in this form."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(slots=True)
+class PragmaMemory:
+    """Which versions of which files have a pragma that the directives form loses."""
+
+    _known: dict[bytes, tuple[FileStamp, bool]] = field(default_factory=dict)
+
+    def first_that_loses(self, cwd: bytes, names: list[bytes]) -> bytes | None:
+        """The first of the files that has such a pragma, or cannot be read; None when all are fine."""
+        return next((name for name in names if self._loses(os.path.join(cwd, name))), None)
+
+    def _loses(self, path: bytes) -> bool:
+        stamp = file_stamp(path)
+        known = self._known.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            with open(path, "rb") as file:
+                answer = loses_pragmas(file.read())
+        except OSError:
+            return True
+        if stamp is not None:
+            if len(self._known) >= _MOST_FILES:
+                self._known.clear()
+            self._known[path] = stamp, answer
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Packer:
+    """Makes bodies for one job; `pack` may run in a thread."""
+
+    cwd: bytes
+    protocol: int
+    form: Form
+    exact: bool
+    pragmas: PragmaMemory
+
+    def pack(self, descriptor: int, size: int) -> bytes | Unfit:
+        """Read the memory file and make it a body."""
+        text = _read_all(descriptor, size)
+        if self.form is Form.EXPANDED:
+            reason = expanded_obstacle(text)
+            if reason is not None and (self.exact or reason is not Reason.SOURCE_NEEDED):
+                return Unfit(reason, "")
+        elif self.exact:
+            lost = self.pragmas.first_that_loses(self.cwd, included_files(text))
+            if lost is not None:
+                return Unfit(Reason.SOURCE_NEEDED, f"a pragma in {os.fsdecode(lost)}")
+        return pack_body(self.protocol, text)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    text = os.pread(descriptor, size, 0)
+    while len(text) < size:  # one read gives at most 2 GiB
+        more = os.pread(descriptor, size - len(text), len(text))
+        if not more:
+            raise FleetccError(f"the preprocessor's output shrank from {size} to {len(text)} bytes")
+        text += more
+    return text

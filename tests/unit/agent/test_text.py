@@ -1,0 +1,67 @@
+"""Which texts may travel; memory files are real ones."""
+
+import os
+
+import pytest
+
+from fleetcc.agent.text import Packer, PragmaMemory, Unfit
+from fleetcc.errors import FleetccError
+from fleetcc.model import Form, Reason
+from fleetcc.wire.distcc import unpack_body
+
+
+@pytest.fixture
+def pack(tmp_path):
+    memory = PragmaMemory()
+
+    def pack(text: str, form: Form, *, exact: bool = True, protocol: int = 2):
+        descriptor = os.memfd_create("text")
+        try:
+            os.write(descriptor, text.encode())
+            return Packer(os.fsencode(tmp_path), protocol, form, exact, memory).pack(descriptor, len(text))
+        finally:
+            os.close(descriptor)
+
+    return pack
+
+
+def test_a_plain_text_is_packed(pack):
+    body = pack('# 0 "a.c"\nint x;\n', Form.EXPANDED)
+
+    assert unpack_body(2, body, 100) == b'# 0 "a.c"\nint x;\n'
+
+
+def test_an_expanded_text_that_asks_for_its_column_stays_unless_exactness_is_off(pack):
+    text = '# 0 "a.cc"\nint x = __builtin_COLUMN();\n'
+
+    assert pack(text, Form.EXPANDED).reason is Reason.SOURCE_NEEDED
+    assert isinstance(pack(text, Form.EXPANDED, exact=False), bytes)
+
+
+def test_an_expanded_text_that_includes_a_file_of_this_machine_stays_always(pack):
+    text = '# 0 "a.c"\n__asm__(".incbin \\"logo.png\\"");\n'
+
+    assert pack(text, Form.EXPANDED, exact=False).reason is Reason.LOCAL_FILES
+
+
+DIRECTIVES = '# 0 "a.c"\n# 1 "/w//"\n# 0 "<built-in>"\n# 0 "<command-line>"\n# 1 "a.c"\n# 1 "h.h" 1\nint x;\n'
+
+
+def test_a_header_whose_pragma_gcc_drops_forbids_the_directives_form_until_it_is_edited(pack, tmp_path):
+    (tmp_path / "a.c").write_text('#include "h.h"\n')
+    (tmp_path / "h.h").write_text('#pragma push_macro("x")\nint x;\n')
+
+    assert pack(DIRECTIVES, Form.DIRECTIVES) == Unfit(Reason.SOURCE_NEEDED, "a pragma in h.h")
+    (tmp_path / "h.h").write_text("int x;\n")
+    assert isinstance(pack(DIRECTIVES, Form.DIRECTIVES), bytes)
+
+
+def test_a_file_that_cannot_be_read_again_forbids_it_too(pack):
+    assert pack(DIRECTIVES, Form.DIRECTIVES).reason is Reason.SOURCE_NEEDED
+
+
+def test_a_memory_file_that_shrank_is_an_error():
+    descriptor = os.memfd_create("short")
+    with pytest.raises(FleetccError, match="shrank"):
+        Packer(b"/", 1, Form.EXPANDED, exact=True, pragmas=PragmaMemory()).pack(descriptor, 5)
+    os.close(descriptor)
