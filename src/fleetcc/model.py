@@ -56,7 +56,6 @@ class Reason(Enum):
 
     # -- it ran on a host
     REMOTE = ("remote", "compiled on a host of the fleet")
-    LOCAL_SLOT = ("local-slot", "a local slot was free first")
 
     # -- the command line says local
     NOT_A_COMPILE = ("not-a-compile", "asks the compiler a question, compiles nothing")
@@ -111,7 +110,6 @@ class Reason(Enum):
         "an option that fleetcc does not know, cannot carry, or that lacks its value",
     )
     LOCAL_FILES = ("local-files", "has the compiler itself read other files of this machine")
-    UNSAFE_OPTION = ("unsafe-option", "an option that no server may be asked to run")
     UNKNOWN_COMPILER = ("unknown-compiler", "neither gcc nor clang, as far as its own answers tell")
     COMPILER_NAME = ("compiler-name", "the compiler is outside PATH, so servers cannot know it by name")
 
@@ -124,7 +122,6 @@ class Reason(Enum):
 
     # -- the fleet could not
     ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately or cannot be reached")
-    NO_SUITABLE_HOST = ("no-suitable-host", "no host takes the form that this job needs")
     HOSTS_FAILED = ("hosts-failed", "the hosts that were tried failed before their compiler had spoken")
     REFUSED = ("refused", "the hosts closed without an answer: not allowed there, or no such compiler")
 
@@ -142,7 +139,6 @@ class Reason(Enum):
 
     # -- we could not
     BAD_SETTINGS = ("bad-settings", "a setting cannot be used; `fleetcc config` says which")
-    AGENT_DRAINING = ("agent-draining", "the agent is leaving")
     OTHER_FILE_SYSTEM = ("other-file-system", "the launcher sees another file system than the agent")
     OUTPUT_UNWRITABLE = ("output-unwritable", "the output cannot be written; the compiler says it exactly")
     INTERNAL_ERROR = ("internal-error", "fleetcc failed; the agent's log has the story")
