@@ -14,7 +14,7 @@ from typing import Final
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.agent.remote import RemoteWay, RunLocallyError
+from fleetcc.agent.remote import RemoteWay, RunLocallyError, verbose_answer
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
 from fleetcc.errors import ExitCode, UsageError
@@ -143,8 +143,7 @@ class Carrier:
         self._story.phase("compiling", "local")
         if settings is not None:
             if settings.verbose:
-                sentence = os.fsencode(f"fleetcc: {self._story.sentence()}\n")
-                await self._connection.send(encode_answer(b"V", sentence))
+                await self._connection.send(verbose_answer(self._story))
             self._log_if_asked(settings)
         self.leased = True
         await self._connection.send(encode_answer(b"X"))

@@ -174,7 +174,8 @@ class RemoteWay:
     async def _text(self, form: Form, protocol: int) -> _Text | Unfit:
         if self._compilation.preprocessed_input:
             path = os.path.join(self._cwd, self._compilation.source)
-            return _Text(form, {protocol: await self._in_thread(_read_and_pack, path, protocol)}, b"")
+            raw = await self._in_thread(self._packer(form, protocol).pack_file, path)
+            return raw if isinstance(raw, Unfit) else _Text(form, {protocol: raw}, b"")
         self._story.phase("preprocessing")
         await self._services.acquire_local(Use.PREPROCESS, self._settings)
         try:
@@ -199,9 +200,18 @@ class RemoteWay:
         warnings = os.pread(warnings_file, warnings_size, 0) if warnings_size else b""
         if status or (warnings and self._settings.exact and self._settings.fallback):
             raise RunLocallyError(Reason.PREPROCESSOR_SPOKE)
-        packer = Packer(self._cwd, protocol, form, self._settings.exact, self._services.pragmas)
-        raw = await self._off_loop(size, packer.pack, text_file, size)
+        raw = await self._off_loop(size, self._packer(form, protocol).pack, text_file, size)
         return raw if isinstance(raw, Unfit) else _Text(form, {protocol: raw}, warnings)
+
+    def _packer(self, form: Form, protocol: int) -> Packer:
+        return Packer(
+            self._cwd,
+            protocol,
+            form,
+            self._settings.exact,
+            self._services.pragmas,
+            is_expanded_here=not self._compilation.preprocessed_input,
+        )
 
     # -- the answer
 
@@ -258,7 +268,7 @@ class RemoteWay:
                 parts.append(encode_answer(b"D", self._through_link(compilation.depfile.path)))
         self._story.reason = Reason.REMOTE
         if self._settings.verbose:
-            parts.append(encode_answer(b"V", os.fsencode(f"fleetcc: {self._story.sentence()}\n")))
+            parts.append(verbose_answer(self._story))
         parts.append(encode_result(answer.status, answer.stdout, answer.stderr))
         await self._connection.send(*parts)
         message = await self._connection.receive()
@@ -289,6 +299,11 @@ class RemoteWay:
         return await loop.run_in_executor(self._services.executor, function, *arguments)
 
 
+def verbose_answer(story: Story) -> bytes:
+    """The launcher shall say what becomes of the job, because the user asked for that."""
+    return encode_answer(b"V", os.fsencode(f"fleetcc: {story.sentence()}\n"))
+
+
 def _reason_of(failures: Sequence[HostError]) -> Reason:
     """Why no host did it."""
     if not failures:
@@ -296,11 +311,3 @@ def _reason_of(failures: Sequence[HostError]) -> Reason:
     if all(isinstance(failure, HostRefusedError) for failure in failures):
         return Reason.REFUSED
     return Reason.HOSTS_FAILED
-
-
-def _read_and_pack(path: bytes, protocol: int) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return pack_body(protocol, file.read())
-    except OSError as error:
-        raise RunLocallyError(Reason.NO_INPUT, str(error)) from error

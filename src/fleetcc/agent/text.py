@@ -63,13 +63,26 @@ class Packer:
     form: Form
     exact: bool
     pragmas: PragmaMemory
+    is_expanded_here: bool = True  # not for preprocessed input: that text is compiled as it is anywhere
 
     def pack(self, descriptor: int, size: int) -> bytes | Unfit:
-        """Read the memory file and make it a body."""
-        text = _read_all(descriptor, size)
+        """Read the preprocessor's memory file and make it a body."""
+        return self._pack_text(_read_all(descriptor, size))
+
+    def pack_file(self, path: bytes) -> bytes | Unfit:
+        """Read a preprocessed input and make it a body."""
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError as error:
+            return Unfit(Reason.NO_INPUT, str(error))
+        return self._pack_text(text)
+
+    def _pack_text(self, text: bytes) -> bytes | Unfit:
         if self.form is Form.EXPANDED:
             reason = expanded_obstacle(text)
-            if reason is not None and (self.exact or reason is not Reason.SOURCE_NEEDED):
+            columns_count = self.exact and self.is_expanded_here
+            if reason is not None and (columns_count or reason is not Reason.SOURCE_NEEDED):
                 return Unfit(reason, "")
         elif self.exact:
             lost = self.pragmas.first_that_loses(self.cwd, included_files(text))

@@ -10,7 +10,8 @@ import click
 
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.cli.hosts import probe_backend, timeouts_of
+from fleetcc.backends.distcc import DistccBackend
+from fleetcc.cli.hosts import timeouts_of
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import UsageError
 from fleetcc.hosts.grammar import HostKind
@@ -80,7 +81,7 @@ def _shown(argv: list[bytes]) -> str:
 
 async def _suitable(planned: Send, settings: Settings) -> list[tuple[str, Form | None]]:
     async with asyncio.TaskGroup() as tasks:
-        fleet = Fleet(probe_backend(), tasks, random.Random(0))
+        fleet = Fleet(DistccBackend(), tasks, random.Random(0))
         if Form.DIRECTIVES in planned.forms:
             await fleet.learn(planned.hosts, timeouts_of(settings))
         return [

@@ -15,11 +15,6 @@ from fleetcc.settings import Settings, load_settings
 from fleetcc.wire.greeting import Welcome
 
 
-def probe_backend() -> DistccBackend:
-    """A backend for questions from the CLI."""
-    return DistccBackend()
-
-
 def timeouts_of(settings: Settings) -> HostTimeouts:
     """The part of the settings that a conversation needs."""
     return HostTimeouts(settings.connect_timeout_seconds, settings.io_timeout_seconds, settings.ssh)
@@ -67,7 +62,7 @@ def print_list(option: str) -> int:
 
 
 async def _ask_all(hosts: tuple[HostSpec, ...], timeouts: HostTimeouts) -> list[dict[str, object]]:
-    backend = probe_backend()
+    backend = DistccBackend()
     async with asyncio.TaskGroup() as tasks:
         asked = [tasks.create_task(_ask(backend, host, timeouts)) for host in hosts]
     return [task.result() for task in asked]

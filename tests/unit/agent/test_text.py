@@ -65,3 +65,24 @@ def test_a_memory_file_that_shrank_is_an_error():
     with pytest.raises(FleetccError, match="shrank"):
         Packer(b"/", 1, Form.EXPANDED, exact=True, pragmas=PragmaMemory()).pack(descriptor, 5)
     os.close(descriptor)
+
+
+def test_preprocessed_input_is_the_same_text_on_both_sides_so_only_files_of_this_machine_matter(tmp_path):
+    source = tmp_path / "a.i"
+    packer = Packer(
+        os.fsencode(tmp_path), 1, Form.EXPANDED, exact=True, pragmas=PragmaMemory(), is_expanded_here=False
+    )
+
+    source.write_text('# 0 "a.cc"\nint x = __builtin_COLUMN();\n')
+    assert packer.pack_file(os.fsencode(source)) == source.read_bytes()
+    source.write_text('# 0 "a.c"\n__asm__(".incbin \\"logo.png\\"");\n')
+    assert packer.pack_file(os.fsencode(source)) == Unfit(Reason.LOCAL_FILES, "")
+
+
+def test_preprocessed_input_that_cannot_be_read_is_left_to_the_compiler(tmp_path):
+    packer = Packer(os.fsencode(tmp_path), 1, Form.EXPANDED, exact=True, pragmas=PragmaMemory())
+
+    unfit = packer.pack_file(os.fsencode(tmp_path / "gone.i"))
+
+    assert isinstance(unfit, Unfit)
+    assert unfit.reason is Reason.NO_INPUT
