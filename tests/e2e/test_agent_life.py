@@ -32,19 +32,12 @@ from tests.support.fleet import (
     write_project,
 )
 from tests.support.launcher import write_program
+from tests.support.one_compile import COMMAND, user
 from tests.support.scripted_server import ScriptedServer, Visit, compile_honestly, honest_answer
 
-__all__ = ["client", "installed"]  # fixtures
+__all__ = ["client", "installed", "user"]  # fixtures
 
-SOURCE = "int twice(int x) { return x * 2; }\n"
-COMMAND = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
 SOON_SECONDS = 10.0
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    client.write("a.c", SOURCE)
-    return client
 
 
 def knock(client: Client) -> socket.socket:

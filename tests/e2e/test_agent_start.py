@@ -23,18 +23,11 @@ from tests.support.fleet import (
     write_project,
 )
 from tests.support.launcher import mode_of, write_program
+from tests.support.one_compile import COMMAND, SOURCE, user
 
-__all__ = ["client", "installed"]  # fixtures
+__all__ = ["client", "installed", "user"]  # fixtures
 
-SOURCE = "int twice(int x) { return x * 2; }\n"
-COMMAND = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
 SOON_SECONDS = 10.0
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    client.write("a.c", SOURCE)
-    return client
 
 
 # ---- it starts

@@ -1,7 +1,6 @@
 """Hosts that fail in every way: each compile has the right bytes, the reason is told, nothing hangs."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,16 @@ from tests.support.fleet import (
     installed,
     small_disk,
 )
-from tests.support.one_compile import COMMAND, SOON_SECONDS, SOURCE, asked, compile_as_plain, use_hosts
+from tests.support.one_compile import (
+    COMMAND,
+    SOON_SECONDS,
+    SOURCE,
+    asked,
+    compile_as_plain,
+    good,
+    use_hosts,
+    user_without_backoff,
+)
 from tests.support.scripted_server import (
     Script,
     ScriptedServer,
@@ -26,22 +34,7 @@ from tests.support.scripted_server import (
 )
 from tests.support.servers import start_fleetccd, stopping
 
-__all__ = ["client", "installed", "small_disk"]  # fixtures
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    """A client with one source, whose hosts are never left alone after a failure."""
-    client.write("a.c", SOURCE)
-    client.environment |= {"FLEETCC_BACKOFF_PERIOD": "0", "DISTCC_IO_TIMEOUT": "1"}
-    return client
-
-
-@pytest.fixture
-def good() -> Iterator[ScriptedServer]:
-    """A host that does its work."""
-    with ScriptedServer(compile_honestly, "127.0.0.2") as server:
-        yield server
+__all__ = ["client", "good", "installed", "small_disk", "user_without_backoff"]  # fixtures
 
 
 def the_answer(client: Client, protocol: int = 2) -> bytes:

@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,16 @@ from tests.support.fleet import (
     write_project,
 )
 from tests.support.launcher import write_program
-from tests.support.one_compile import COMMAND, SOON_SECONDS, SOURCE, asked, compile_as_plain, use_hosts
+from tests.support.one_compile import (
+    COMMAND,
+    SOON_SECONDS,
+    SOURCE,
+    asked,
+    compile_as_plain,
+    good,
+    use_hosts,
+    user_without_backoff,
+)
 from tests.support.scripted_server import (
     ScriptedServer,
     Visit,
@@ -34,22 +42,7 @@ from tests.support.scripted_server import (
 )
 from tests.support.servers import FakeCompilers, start_fleetccd, stopping
 
-__all__ = ["client", "installed", "small_disk"]  # fixtures
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    """A client with one source, whose hosts are never left alone after a failure."""
-    client.write("a.c", SOURCE)
-    client.environment |= {"FLEETCC_BACKOFF_PERIOD": "0", "DISTCC_IO_TIMEOUT": "1"}
-    return client
-
-
-@pytest.fixture
-def good() -> Iterator[ScriptedServer]:
-    """A host that does its work."""
-    with ScriptedServer(compile_honestly, "127.0.0.2") as server:
-        yield server
+__all__ = ["client", "good", "installed", "small_disk", "user_without_backoff"]  # fixtures
 
 
 # ---- a compiler has spoken

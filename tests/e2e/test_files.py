@@ -13,12 +13,10 @@ import pytest
 from fleetcc.model import Reason
 from tests.support.fleet import Client, client, installed, small_disk
 from tests.support.launcher import mode_of
+from tests.support.one_compile import COMMAND, SOURCE
 from tests.support.scripted_server import ScriptedServer, Visit, compile_honestly, honest_answer
 
 __all__ = ["client", "installed", "small_disk"]  # fixtures
-
-SOURCE = "int twice(int x) { return x * 2; }\n"
-COMMAND = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
 
 
 @pytest.fixture

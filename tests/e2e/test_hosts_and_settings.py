@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,10 @@ from fleetcc.model import Reason
 from tests.support.blocking_gcc import blocking_gcc, compile_together, end_all, started
 from tests.support.fleet import Client, client, eventually, installed
 from tests.support.launcher import ROOT, write_program
-from tests.support.one_compile import COMMAND, SOURCE
+from tests.support.one_compile import COMMAND, hosts, user
 from tests.support.scripted_server import ScriptedServer, Visit, compile_honestly, honest_answer
 
-__all__ = ["client", "installed"]  # fixtures
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    client.write("a.c", SOURCE)
-    return client
-
-
-@pytest.fixture
-def hosts() -> Iterator[list[ScriptedServer]]:
-    """Two hosts that do their work."""
-    with ScriptedServer(compile_honestly) as one, ScriptedServer(compile_honestly, "127.0.0.2") as two:
-        yield [one, two]
+__all__ = ["client", "hosts", "installed", "user"]  # fixtures
 
 
 def compile_on(client: Client, *expected: str, **variables: str) -> None:

@@ -11,24 +11,11 @@ import pytest
 
 from tests.support.blocking_gcc import blocking_gcc, end_all, started
 from tests.support.fleet import Client, client, eventually, installed
-from tests.support.one_compile import COMMAND, SOURCE
-from tests.support.scripted_server import ScriptedServer, compile_honestly
+from tests.support.one_compile import COMMAND, hosts, user
+from tests.support.scripted_server import ScriptedServer
 from tests.support.servers import Fleetccd, start_fleetccd
 
-__all__ = ["client", "installed"]  # fixtures
-
-
-@pytest.fixture
-def user(client: Client) -> Client:
-    client.write("a.c", SOURCE)
-    return client
-
-
-@pytest.fixture
-def hosts() -> Iterator[list[ScriptedServer]]:
-    """Two hosts that do their work."""
-    with ScriptedServer(compile_honestly) as one, ScriptedServer(compile_honestly, "127.0.0.2") as two:
-        yield [one, two]
+__all__ = ["client", "hosts", "installed", "user"]  # fixtures
 
 
 @pytest.fixture

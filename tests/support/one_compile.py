@@ -1,9 +1,12 @@
 """One small compile, on these hosts, and how long it may take."""
 
+from collections.abc import Iterator
 from typing import Final
 
+import pytest
+
 from tests.support.fleet import Client
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import ScriptedServer, compile_honestly
 
 SOURCE: Final = "int twice(int x) { return x * 2; }\n"
 COMMAND: Final = ("gcc", "-O2", "-c", "a.c", "-o", "a.o")
@@ -26,3 +29,32 @@ def compile_as_plain(client: Client) -> None:
 def asked(server: ScriptedServer) -> int:
     """How many connections only asked what the server is."""
     return sum(1 for visit in server.visits if visit.head is None)
+
+
+@pytest.fixture
+def user(client: Client) -> Client:
+    """A client with one source."""
+    client.write("a.c", SOURCE)
+    return client
+
+
+@pytest.fixture(name="user")
+def user_without_backoff(client: Client) -> Client:
+    """A client with one source, whose hosts are never left alone after a failure."""
+    client.write("a.c", SOURCE)
+    client.environment |= {"FLEETCC_BACKOFF_PERIOD": "0", "DISTCC_IO_TIMEOUT": "1"}
+    return client
+
+
+@pytest.fixture
+def good() -> Iterator[ScriptedServer]:
+    """A host that does its work."""
+    with ScriptedServer(compile_honestly, "127.0.0.2") as server:
+        yield server
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[ScriptedServer]]:
+    """Two hosts that do their work."""
+    with ScriptedServer(compile_honestly) as one, ScriptedServer(compile_honestly, "127.0.0.2") as two:
+        yield [one, two]
