@@ -43,6 +43,18 @@ class Form(Enum):
     DIRECTIVES = "directives"
 
 
+class Priority(Enum):
+    """How urgent a client's jobs are; a server gives running slots in proportion to the weights."""
+
+    def __init__(self, slug: str, weight: int) -> None:
+        self.slug = slug
+        self.weight = weight
+
+    INTERACTIVE = ("interactive", 4)
+    NORMAL = ("normal", 2)
+    CI = ("ci", 1)
+
+
 class Reason(Enum):
     """Why a job ran where it ran; the one enumeration of explain, status and the log.
 

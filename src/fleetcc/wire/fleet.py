@@ -1,0 +1,285 @@
+"""Fleet protocol 1: frames and messages, the same for both ends (docs/protocol.md). Knows no sockets.
+
+A client opens with OPENING, which no distccd takes for a request, and then both ends send frames:
+
+    u32 length of the body, u8 type, u32 job id (0: the connection), body; numbers in network order
+
+Bodies are MessagePack maps of the structs below; fields that a reader does not know are passed over, and
+those that it misses have defaults, so either end may be newer. BLOB and OUTPUT carry bulk bytes as they are.
+A length is compared with its limit when its header is read. What a peer may say when is the business of
+`fleet_client` and `fleet_server`.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from fleetcc.errors import InternalError, ProtocolError
+
+# Twelve bytes and more, so that a stock distccd closes at once (distcc-compat.md 1.7).
+OPENING: Final = b"FLEETCC/1 FRAMES\r\n"
+
+HEADER: Final = struct.Struct(">IBI")
+
+# No message is longer; bulk travels in pieces, so that a small message never waits long behind a big one.
+MAX_BODY_BYTES: Final = 1 << 20
+BULK_BYTES: Final = 128 << 10
+# What one job may bring or leave, packed or plain; the largest preprocessed sources have some 100 MB.
+MAX_JOB_BYTES: Final = 1 << 30
+# Grants and demands beyond this are no machine's.
+MAX_COUNT: Final = 10_000
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_JOB_BYTES)]
+Text: TypeAlias = Annotated[str, Meta(max_length=4096)]
+Word: TypeAlias = Annotated[str, Meta(max_length=128)]
+Digest: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ErrorCode(StrEnum):
+    """What went wrong; the text beside it is for people. Unknown codes come from newer peers."""
+
+    BAD_FRAME = "bad-frame"  # the peer broke the protocol; the connection is closed
+    UNKNOWN_MESSAGE = "unknown-message"  # a type from a newer protocol; passed over
+    UNSUPPORTED = "unsupported"  # a kind of job, form or encoding that is not served here
+    UNKNOWN_COMPILER = "unknown-compiler"  # no such identity here (any more)
+    NOT_GRANTED = "not-granted"  # a job without a grant
+    REFUSED = "refused"  # an option or a compiler that this server does not run
+    UNFIT = "unfit"  # this text cannot be compiled away from its machine with the same bytes
+    TOO_LARGE = "too-large"
+    TIMED_OUT = "timed-out"  # the peer sent nothing when it was its turn
+    TOO_MANY = "too-many"  # connections of one address
+    CANCELLED = "cancelled"  # the answer to CANCEL
+    DRAINING = "draining"  # the server is leaving
+    LIFETIME = "lifetime"  # the compiler ran longer than the server allows
+    FAILED = "failed"  # the server could not: disk, memory, descriptors
+
+
+class Hello(Struct, frozen=True):
+    """The client's first message."""
+
+    agent: Word  # random, the same for all connections of one agent
+    program: Word  # "fleetcc 0.1.0"
+    user: Word = ""  # for people: "ann@laptop"
+    capabilities: tuple[Word, ...] = ()
+
+
+class Welcome(Struct, frozen=True):
+    """The server's first message; sent again when what it says has changed."""
+
+    program: Word  # "fleetccd 0.1.0"
+    instance: Word  # random, one for each state directory's server process
+    slots: Count
+    compilers: tuple[Digest, ...] = ()  # identities that it can run
+    looking: bool = False  # it is still finding out which compilers it has; another WELCOME follows
+    capabilities: tuple[Word, ...] = ()
+    ping_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10.0  # a peer that is silent for longer is gone
+    name: Word = ""  # for people: the host's own name
+
+
+class Demand(Struct, frozen=True):
+    """I have so many jobs that you could do; replaces the previous demand. 0 withdraws it."""
+
+    most: Count
+    priority: Word = "normal"  # a name of model.Priority; unknown names count as normal
+
+
+class Grant(Struct, frozen=True):
+    """Send me so many jobs now."""
+
+    count: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+
+
+class Decline(Struct, frozen=True):
+    """I will not use so many of your grants."""
+
+    count: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+
+
+class Job(Struct, frozen=True):
+    """One compile; uses up one grant. Its source follows in BLOB frames.
+
+    `kind` leaves room for jobs that are made of file digests ("files"); those use MISSING.
+    """
+
+    kind: Word  # "preprocessed"
+    compiler: Digest
+    argv: tuple[bytes, ...]  # as in a distcc request, without a form mark; argv[0] is a bare name
+    form: Word  # model.Form's value
+    blob_bytes: Size  # what follows in BLOB frames
+    plain_bytes: Size  # and what that is unpacked
+    encoding: Word = "raw"  # or "zstd"
+
+
+class Missing(Struct, frozen=True):
+    """These blobs of a job made of files are not here; send them. No job of this release is answered so."""
+
+    digests: tuple[Digest, ...]
+
+
+class Started(Struct, frozen=True):
+    """The job's compiler has a slot and runs."""
+
+
+class Part(Struct, frozen=True):
+    """One piece of a result, in the order in which OUTPUT brought them."""
+
+    name: Word  # "stdout", "stderr", "object"
+    raw_bytes: Size  # as it came
+    plain_bytes: Size
+    encoding: Word = "raw"
+
+
+class Result(Struct, frozen=True):
+    """A compiler has spoken; the job is over. OUTPUT frames before it brought the parts."""
+
+    status: Annotated[int, Meta(ge=0, le=0xFFFF)]  # as wait() gives it
+    parts: Annotated[tuple[Part, ...], Meta(max_length=1000)] = ()
+    run_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+class Cancel(Struct, frozen=True):
+    """Nobody waits for this job any more. Answered by ERROR cancelled, or by a RESULT that crossed it."""
+
+
+class Ping(Struct, frozen=True):
+    """Are you there? The answer has `answer` set, the same token, and the jobs that the sender has."""
+
+    token: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)] = 0
+    answer: bool = False
+    jobs: tuple[int, ...] = ()
+
+
+class Drain(Struct, frozen=True):
+    """I am leaving: no more grants; jobs that I have will be answered."""
+
+    why: Text = ""
+
+
+class Error(Struct, frozen=True):
+    """With a job id: that job is over and no compiler has spoken. Without: the connection is."""
+
+    code: Word
+    text: Text
+    remedy: Text = ""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
+
+
+class Blob(Struct, frozen=True):
+    """A piece of a job's source."""
+
+    data: bytes
+
+
+class Output(Struct, frozen=True):
+    """A piece of a job's result."""
+
+    data: bytes
+
+
+class Unknown(Struct, frozen=True):
+    """A message of a type that is not known here; to be answered with ERROR unknown-message."""
+
+    kind: int
+
+
+Message: TypeAlias = (
+    Hello | Welcome | Demand | Grant | Decline | Job | Missing | Blob | Started | Output | Result | Cancel
+    | Ping | Drain | Error | Unknown
+)  # fmt: skip
+
+_TYPES: Final[Mapping[int, type[Any]]] = {
+    1: Hello, 2: Welcome, 3: Demand, 4: Grant, 5: Decline, 6: Job, 7: Missing, 8: Blob, 9: Started,
+    10: Output, 11: Result, 12: Cancel, 13: Ping, 14: Drain, 15: Error,
+}  # fmt: skip
+_NUMBERS: Final = {cls: number for number, cls in _TYPES.items()}
+_BULK: Final = (_NUMBERS[Blob], _NUMBERS[Output])
+_DECODERS: Final = {
+    number: msgspec.msgpack.Decoder(cls) for number, cls in _TYPES.items() if number not in _BULK
+}
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class Frame(NamedTuple):
+    """One message and what it is about."""
+
+    job: int  # 0: the connection
+    message: Message
+
+
+def encode(job: int, message: Message) -> bytes:
+    """One small message as a frame."""
+    body = _ENCODER.encode(message)
+    if len(body) > MAX_BODY_BYTES:
+        raise InternalError(f"a {type(message).__name__} of {len(body)} bytes; the limit is {MAX_BODY_BYTES}")
+    return HEADER.pack(len(body), _NUMBERS[type(message)], job) + body
+
+
+def encode_bulk(cls: type[Blob] | type[Output], job: int, data: bytes | memoryview) -> Iterator[bytes]:
+    """Bulk bytes as frames, each at most BULK_BYTES long; nothing for no bytes."""
+    number, view = _NUMBERS[cls], memoryview(data)
+    for start in range(0, len(view), BULK_BYTES):
+        piece = view[start : start + BULK_BYTES]
+        yield HEADER.pack(len(piece), number, job) + piece
+
+
+class FrameReader:
+    """Bytes in, frames out, however the bytes are cut. After an error it stays failed."""
+
+    __slots__ = ("_buffer", "_error")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._error: str | None = None
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """The frames that these bytes complete; raises ProtocolError."""
+        if self._error is not None:
+            raise ProtocolError(self._error)
+        if self._buffer:
+            data = self._buffer + data
+        frames: list[Frame] = []
+        at, end = 0, len(data)
+        try:
+            while end - at >= HEADER.size:
+                length, kind, job = HEADER.unpack_from(data, at)
+                _check_length(length, kind)
+                start = at + HEADER.size
+                if end - start < length:
+                    break
+                at = start + length
+                frames.append(Frame(job, _decode(kind, data[start:at])))
+        except ProtocolError as error:
+            self._error, self._buffer = str(error), b""
+            raise
+        self._buffer = data[at:]
+        return frames
+
+
+def _check_length(length: int, kind: int) -> None:
+    limit = BULK_BYTES if kind in _BULK else MAX_BODY_BYTES
+    if length > limit:
+        raise ProtocolError(f"a frame of type {kind} with {length} bytes; the limit is {limit}")
+
+
+def _decode(kind: int, body: bytes) -> Message:
+    if kind in _BULK:
+        return Blob(body) if kind == _NUMBERS[Blob] else Output(body)
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        return Unknown(kind)
+    try:
+        message: Message = decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProtocolError(f"a {_TYPES[kind].__name__} message that cannot be read: {error}") from None
+    return message

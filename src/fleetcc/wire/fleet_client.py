@@ -1,0 +1,300 @@
+"""The client's end of one fleet connection, sans I/O: what may be said, and what was said back.
+
+Theory of operation. After OPENING and HELLO the server's WELCOME comes first. A standing demand lets the
+server grant; each JOB uses up a grant and gets exactly one final answer, a RESULT or an ERROR with its id, also
+when it was cancelled; until then the id stays known, so that an answer that crossed the CANCEL is no fault
+while an answer to anything else is. Frames that the client did not cause (pings, news, unknown types) are
+counted against a budget, and grants against what was demanded: a server that floods is left.
+
+Job ids belong to the connection and are never used twice. `now` is in seconds of any steady clock.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from fleetcc.errors import ProtocolError
+from fleetcc.wire.fleet import (
+    MAX_JOB_BYTES,
+    OPENING,
+    Blob,
+    Cancel,
+    Decline,
+    Demand,
+    Drain,
+    Error,
+    ErrorCode,
+    Frame,
+    FrameReader,
+    Grant,
+    Hello,
+    Job,
+    Missing,
+    Output,
+    Part,
+    Ping,
+    Result,
+    Started,
+    Unknown,
+    Welcome,
+    encode,
+    encode_bulk,
+)
+
+# Frames that nobody asked for: this many at once, and so many in each second.
+_UNSOLICITED_BURST: Final = 1000.0
+_UNSOLICITED_PER_SECOND: Final = 100.0
+_FIRST_ID: Final = 1
+_LAST_ID: Final = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Bytes to send back, caused by what came."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A compiler has spoken."""
+
+    job: int
+    result: Result
+    raw: bytes  # the parts, one after the other
+
+    def parts(self) -> Iterator[tuple[Part, bytes]]:
+        """Each part with its bytes as they travelled."""
+        at = 0
+        for part in self.result.parts:
+            yield part, self.raw[at : at + part.raw_bytes]
+            at += part.raw_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job is over and no compiler has spoken."""
+
+    job: int
+    error: Error
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The job's compiler runs."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The server has lost the job: it answers, but does not name it."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The server ends the connection and says why."""
+
+    error: Error
+
+
+Event = Welcome | Grant | Began | Finished | Failed | Forgotten | Drain | Closing | Reply
+
+
+@dataclass(slots=True)
+class _Outstanding:
+    """A job that the server has not answered yet."""
+
+    is_cancelled: bool = False
+    has_started: bool = False
+    received: int = 0
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class FleetClient:
+    """One connection's state."""
+
+    def __init__(self, hello: Hello) -> None:
+        self._hello = hello
+        self._reader = FrameReader()
+        self._welcomed = False
+        self._allowed = 0  # grants that the server may still give
+        self._jobs: dict[int, _Outstanding] = {}
+        self._next_id = _FIRST_ID
+        self._pinged: tuple[int, tuple[int, ...]] | None = None  # token, jobs at that time
+        self._token = 0
+        self._budget = _UNSOLICITED_BURST
+        self._budget_at: float | None = None
+
+    # -- to the server
+
+    def opening(self) -> bytes:
+        """The connection's first bytes."""
+        return OPENING + encode(0, self._hello)
+
+    def demand(self, most: int, priority: str) -> bytes:
+        """So many jobs are there for the server."""
+        # The server may have granted out of the old demand what has not arrived here yet.
+        self._allowed += most
+        return encode(0, Demand(most, priority))
+
+    def decline(self, count: int) -> bytes:
+        """So many grants are of no use."""
+        return encode(0, Decline(count))
+
+    def job(self, job: Job) -> tuple[int, bytes]:
+        """Send a job: its id here, and the bytes that its blobs follow."""
+        number = self._next_id
+        if number > _LAST_ID:
+            raise ProtocolError("this connection has used up its job ids")
+        self._next_id += 1
+        self._jobs[number] = _Outstanding()
+        return number, encode(number, job)
+
+    def blobs(self, number: int, data: bytes) -> Iterator[bytes]:
+        """The job's source as frames; stops when the job is over or cancelled."""
+        for frame in encode_bulk(Blob, number, data):
+            known = self._jobs.get(number)
+            if known is None or known.is_cancelled:
+                return
+            yield frame
+
+    def cancel(self, number: int) -> bytes:
+        """Nobody waits for this job; empty when it has been answered already."""
+        known = self._jobs.get(number)
+        if known is None or known.is_cancelled:
+            return b""
+        known.is_cancelled = True
+        known.pieces.clear()
+        return encode(number, Cancel())
+
+    def ping(self) -> bytes:
+        """Ask whether the server is there, and which jobs it has."""
+        self._token = self._token + 1 & _LAST_ID
+        self._pinged = (self._token, tuple(self._jobs))
+        return encode(0, Ping(self._token))
+
+    @property
+    def outstanding(self) -> int:
+        """Jobs that the server owes an answer."""
+        return len(self._jobs)
+
+    # -- from the server
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """What the server says; raises ProtocolError when that is not allowed."""
+        events: list[Event] = []
+        for frame in self._reader.receive(data):
+            event = self._take(frame, now)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _take(self, frame: Frame, now: float) -> Event | None:
+        number, message = frame
+        if not self._welcomed and not isinstance(message, (Welcome, Error)):
+            raise ProtocolError(f"{type(message).__name__} where Welcome was expected")
+        match message:
+            case Output():
+                return self._take_output(number, message.data)
+            case Started():
+                return self._take_started(number)
+            case Result():
+                return self._take_result(number, message)
+            case Grant():
+                return self._take_grant(message)
+            case Error():
+                return self._take_error(number, message, now)
+            case Ping():
+                return self._take_ping(message, now)
+            case Welcome():
+                self._spend(now)
+                self._welcomed = True
+                return message
+            case Drain():
+                self._spend(now)
+                self._allowed = 0
+                return message
+            case Unknown() | Missing():
+                self._spend(now)
+                kind = f"type {message.kind}" if isinstance(message, Unknown) else "type Missing"
+                return Reply(
+                    encode(number, Error(ErrorCode.UNKNOWN_MESSAGE, f"{kind} is not known to this client"))
+                )
+            case Hello() | Demand() | Decline() | Job() | Blob() | Cancel():
+                raise ProtocolError(f"{type(message).__name__}, which only clients send")
+            case _:
+                assert_never(message)
+
+    def _job(self, number: int, what: str) -> _Outstanding:
+        known = self._jobs.get(number)
+        if known is None:
+            raise ProtocolError(f"{what} for job {number}, which it does not have or has answered already")
+        return known
+
+    def _take_output(self, number: int, data: bytes) -> None:
+        known = self._job(number, "Output")
+        known.received += len(data)
+        if known.received > MAX_JOB_BYTES:
+            raise ProtocolError(f"more than {MAX_JOB_BYTES} bytes of output for one job")
+        if not known.is_cancelled:
+            known.pieces.append(data)
+
+    def _take_started(self, number: int) -> Began | None:
+        known = self._job(number, "Started")
+        if known.has_started:
+            raise ProtocolError(f"Started twice for job {number}")
+        known.has_started = True
+        return None if known.is_cancelled else Began(number)
+
+    def _take_result(self, number: int, result: Result) -> Finished | None:
+        known = self._job(number, "Result")
+        total = sum(part.raw_bytes for part in result.parts)
+        if total != known.received:
+            raise ProtocolError(f"a Result of {total} bytes after {known.received} bytes of Output")
+        del self._jobs[number]
+        return None if known.is_cancelled else Finished(number, result, b"".join(known.pieces))
+
+    def _take_grant(self, grant: Grant) -> Grant:
+        self._allowed -= grant.count
+        if self._allowed < 0:
+            raise ProtocolError(f"{-self._allowed} grants more than were demanded")
+        return grant
+
+    def _take_error(self, number: int, error: Error, now: float) -> Failed | Closing | None:
+        if error.code == ErrorCode.UNKNOWN_MESSAGE:
+            self._spend(now)
+            return None
+        if not number:
+            return Closing(error)
+        known = self._job(number, "Error")
+        del self._jobs[number]
+        return None if known.is_cancelled else Failed(number, error)
+
+    def _take_ping(self, ping: Ping, now: float) -> Event | None:
+        self._spend(now)
+        if not ping.answer:
+            return Reply(encode(0, Ping(ping.token, answer=True, jobs=tuple(self._jobs))))
+        if self._pinged is None or self._pinged[0] != ping.token:
+            return None
+        _, jobs = self._pinged
+        self._pinged = None
+        has = frozenset(ping.jobs)
+        lost = next((job for job in jobs if job in self._jobs and job not in has), None)
+        if lost is None:
+            return None
+        # One at a time: a server that forgets jobs is asked again soon enough.
+        known = self._jobs.pop(lost)
+        return None if known.is_cancelled else Forgotten(lost)
+
+    def _spend(self, now: float) -> None:
+        """One frame that nothing of ours caused."""
+        if self._budget_at is not None:
+            gained = max(0.0, now - self._budget_at) * _UNSOLICITED_PER_SECOND
+            self._budget = min(_UNSOLICITED_BURST, self._budget + gained)
+        self._budget_at = now
+        self._budget -= 1
+        if self._budget < 0:
+            raise ProtocolError("a flood of messages that nobody asked for")
