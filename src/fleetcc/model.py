@@ -133,6 +133,10 @@ class Reason(Enum):
     LOCALHOST_ENTRY = ("localhost-entry", "the host list's `localhost` was free first")
 
     # -- the fleet could not
+    NO_SAME_COMPILER = (
+        "no-same-compiler",
+        "no host has this very compiler; `fleetcc hosts` shows which hosts have it",
+    )
     ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately or cannot be reached")
     HOSTS_FAILED = ("hosts-failed", "the hosts that were tried failed before their compiler had spoken")
     REFUSED = ("refused", "the hosts closed without an answer: not allowed there, or no such compiler")

@@ -11,7 +11,7 @@ from tests.support.servers import Lock
 
 # Real for questions and for -E unless it is told to block there too; a compile waits to be let go.
 BLOCKING_GCC = """#!/bin/sh
-case "$*" in *-v*) exec /usr/bin/gcc "$@";; esac
+case "$*" in *-v*|*-dM*|*-print-*|*-dump*) exec /usr/bin/gcc "$@";; esac
 case "$*" in *-E*) [ -e {folder}/block-E ] || exec /usr/bin/gcc "$@";; esac
 echo start >>{folder}/journal
 read _ <{folder}/fifo

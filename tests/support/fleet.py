@@ -25,7 +25,7 @@ T = TypeVar("T")
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 20.0
 # What an agent may leave in its folder.
-FOLDER_FILES: Final = frozenset({"socket", "agent.lock", "lock", "agent.log"})
+FOLDER_FILES: Final = frozenset({"socket", "agent.lock", "lock", "agent.log", "history", "identities"})
 # What no test provokes without saying so.
 _TROUBLE: Final = re.compile(r"^.* (?:ERROR|CRITICAL) .*$|^Traceback.*$", re.MULTILINE)
 

@@ -26,11 +26,6 @@ def compile_as_plain(client: Client) -> None:
     assert result.seconds < SOON_SECONDS
 
 
-def asked(server: ScriptedServer) -> int:
-    """How many connections only asked what the server is."""
-    return sum(1 for visit in server.visits if visit.head is None)
-
-
 @pytest.fixture
 def user(client: Client) -> Client:
     """A client with one source."""

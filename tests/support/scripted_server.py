@@ -22,14 +22,17 @@ from fleetcc.wire.distcc import (
     pack_body,
     unpack_body,
 )
-from fleetcc.wire.greeting import GREETING
 
 PATIENCE_SECONDS: Final = 30.0
 _MOST_BYTES: Final = 64 << 20
 
 
+# How both the text greeting and the fleet protocol begin.
+_QUESTION: Final = b"FLEETCC/"
+
+
 class LeftError(Exception):
-    """The client closed, or it only wanted to know who we are."""
+    """The client closed."""
 
 
 class Visit:
@@ -44,9 +47,6 @@ class Visit:
     def request(self) -> tuple[RequestHead, bytes]:
         """Its whole request: head and plain source; raises LeftError."""
         reader = RequestReader()
-        first = self.connection.recv(len(GREETING), socket.MSG_PEEK)
-        if GREETING.startswith(first):
-            raise LeftError
         while data := self.connection.recv(1 << 16):
             for event in reader.receive(data):
                 if isinstance(event, RequestHead):
@@ -78,11 +78,16 @@ Script = Callable[[Visit], Any]
 
 
 class ScriptedServer:
-    """Listens on loopback; each connection gets the script of the moment. Its errors fail the test."""
+    """Listens on loopback; each connection gets the script of the moment. Its errors fail the test.
+
+    Whoever asks whether it speaks the fleet protocol gets a stock server's answer, an end, and is no visit.
+    """
 
     def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
         self.script = script
         self.visits: list[Visit] = []
+        self.questions = 0
+        self._connections: list[socket.socket] = []
         self._errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server((address, 0), backlog=100)
@@ -106,9 +111,9 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accepter.join()
         self._listener.close()
-        for visit in self.visits:
+        for connection in self._connections:
             with contextlib.suppress(OSError):
-                visit.connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
@@ -119,21 +124,25 @@ class ScriptedServer:
             except OSError:
                 return
             connection.settimeout(PATIENCE_SECONDS)
-            visit = Visit(connection)
-            self.visits.append(visit)
-            thread = threading.Thread(target=self._serve, args=(visit,))
+            self._connections.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,))
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, visit: Visit) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         try:
+            if connection.recv(len(_QUESTION), socket.MSG_PEEK) == _QUESTION:
+                self.questions += 1
+                return
+            visit = Visit(connection)
+            self.visits.append(visit)
             self.script(visit)
         except (LeftError, ConnectionError, ProtocolError):
             pass
         except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
             self._errors.append(error)
         finally:
-            visit.connection.close()
+            connection.close()
 
 
 def answer_with(data: bytes) -> Script:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fleetcc.toolchain.identity import compute_identity
 from fleetcc.wire.distcc import Response, ResponseReader, encode_request, pack_body
 from fleetcc.wire.greeting import GREETING, Welcome, parse_welcome
 
@@ -241,6 +242,23 @@ class FakeCompilers:
         return f"{self.directory}:{SYSTEM_PATH}"
 
     @property
+    def path_alone(self) -> str:
+        """A PATH with these compilers and no others, so that servers need not examine those."""
+        tools = self.directory / "tools"
+        if not tools.exists():
+            tools.mkdir()
+            for name in ("sh", "sleep", "dd", "cat", "head"):
+                (tools / name).symlink_to(f"/bin/{name}")
+        return f"{self.directory}:{tools}"
+
+    def identity(self, name: str) -> str:
+        """The identity by which a fleet client names the compiler, on a server with `path_alone`."""
+        environment = {b"PATH": self.path_alone.encode()}
+        identity = compute_identity(os.fsencode(self.directory / name), environment)
+        assert identity is not None
+        return identity.digest
+
+    @property
     def journal(self) -> list[str]:
         """What compilers wrote into it, one line each."""
         return (self.directory / "journal").read_text().splitlines()
@@ -266,6 +284,12 @@ class FakeCompilers:
         journal = shlex.quote(str(self.directory / "journal"))
         head = (
             "#!/bin/sh\n"
+            # What every server asks a compiler when it starts, to know its identity.
+            'case "$*" in\n'
+            "-v) printf 'Target: x86_64-linux-gnu\\ngcc version 99.0.0 (Fake)\\n' >&2; exit ;;\n"
+            '-print-prog-name=*) echo "${1#*=}"; exit ;;\n'
+            "*-dM*) echo '#define A 1'; exit ;;\n"
+            "esac\n"
             f"journal={journal}\n"
             'note() { echo "$@" >>"$journal"; }\n'
             "out=; input=; previous=\n"

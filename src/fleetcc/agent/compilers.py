@@ -1,4 +1,4 @@
-"""Remembers what each compiler binary is, for as long as its file does not change."""
+"""Remembers what each compiler binary is, and its identity, for as long as its files do not change."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from fleetcc.model import Compiler
 from fleetcc.toolchain.identify import UNKNOWN, FileStamp, file_stamp, identify, looks_like_a_compiler
+from fleetcc.toolchain.identity import Identity
+from fleetcc.toolchain.identity_cache import IdentityCache
 
 Key = tuple[bytes, bytes, FileStamp]
 
@@ -16,8 +18,10 @@ class Compilers:
     """Asks each compiler once, however many jobs arrive meanwhile."""
 
     executor: Executor
+    identities: IdentityCache
     _known: dict[Key, Compiler] = field(default_factory=dict)
     _asking: dict[Key, asyncio.Future[Compiler]] = field(default_factory=dict)
+    _examining: dict[bytes, asyncio.Future[Identity | None]] = field(default_factory=dict)
 
     async def get(self, program: bytes, typed: bytes, environment: Mapping[bytes, bytes]) -> Compiler:
         """What `program` is; UNKNOWN when it is not a compiler by its name or its answer."""
@@ -35,6 +39,21 @@ class Compilers:
             self._asking[key] = asking
             asking.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asking)
+
+    async def identity(self, program: bytes, environment: Mapping[bytes, bytes]) -> str | None:
+        """The digest of the compiler's identity; None when it cannot be determined, which is rare."""
+        known = self.identities.lookup(program, environment)
+        if known is not None:
+            return known.digest
+        examining = self._examining.get(program)
+        if examining is None:
+            loop = asyncio.get_running_loop()
+            find = self.identities.find
+            examining = loop.run_in_executor(self.executor, find, program, dict(environment))
+            self._examining[program] = examining
+            examining.add_done_callback(lambda _: self._examining.pop(program, None))
+        found = await asyncio.shield(examining)
+        return None if found is None else found.digest
 
     def _answered(self, key: Key, done: "asyncio.Future[Compiler]") -> None:
         del self._asking[key]

@@ -10,8 +10,10 @@ import contextlib
 import logging
 import math
 import os
+import pwd
 import random
 import resource
+import secrets
 import signal
 import socket
 import struct
@@ -26,6 +28,7 @@ from fleetcc import __version__
 from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.folder import Folder
+from fleetcc.agent.history_file import encode_history, load_history, write_history
 from fleetcc.agent.job import Carrier
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
 from fleetcc.agent.local_slots import LocalSlots, Use
@@ -33,8 +36,9 @@ from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
-from fleetcc.backends.distcc import DistccBackend
 from fleetcc.settings import Settings, printable
+from fleetcc.toolchain.identity_cache import IdentityCache
+from fleetcc.wire.fleet import Hello
 from fleetcc.wire.launcher import ControlRequest, JobRequest, encode_answer
 
 log = logging.getLogger(__name__)
@@ -42,6 +46,7 @@ log = logging.getLogger(__name__)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _ACCEPTS_PER_WAKE: Final = 64
 _IDLE_CHECK_SECONDS: Final = 5.0
+_HISTORY_SECONDS: Final = 60.0
 
 # Descriptors: the agent's own, and those of one job (launcher, two memory files, host). Launchers beyond
 # what that allows wait in the socket's queue, because a descriptor that cannot be received is lost.
@@ -76,12 +81,19 @@ class Agent:
         with ThreadPoolExecutor(max_workers=max(2, processors), thread_name_prefix="bulk") as executor:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                backend = DistccBackend()
+                local = LocalSlots()
                 self._services = Services(
-                    fleet=Fleet(backend, tasks, random.Random(os.getpid())),
-                    backend=backend,
-                    local=LocalSlots(),
-                    compilers=Compilers(executor),
+                    fleet=Fleet(
+                        tasks,
+                        executor,
+                        local,
+                        _hello(),
+                        load_history(self._state_file("history")),
+                        random.Random(os.getpid()),
+                        processors,
+                    ),
+                    local=local,
+                    compilers=Compilers(executor, IdentityCache(self._state_file("identities"))),
                     stories=stories,
                     executor=executor,
                     spoke=SpokeMemory(),
@@ -91,10 +103,15 @@ class Agent:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     loop.add_signal_handler(number, self.drain, f"signal {number.name}")
                 self._set_accepting(on=True)
-                idle = tasks.create_task(self._watch_idleness())
+                background = [
+                    tasks.create_task(self._watch_idleness()),
+                    tasks.create_task(self._keep_history(executor)),
+                ]
                 await self._left.wait()
-                idle.cancel()
+                for task in background:
+                    task.cancel()
                 self._services.fleet.close()
+                self._write_history()
 
     def drain(self, why: str) -> None:
         """Stop taking jobs, finish those that run, leave."""
@@ -222,7 +239,8 @@ class Agent:
                 "preprocessing": services.local.taken[Use.PREPROCESS],
                 "waiting": sum(services.local.waiting_count(use) for use in Use),
             },
-            "waiting_for_hosts": services.fleet.placement.waiting_count,
+            "waiting_for_hosts": services.fleet.waiting,
+            "races": services.fleet.races,
             "jobs": [story.as_json() for story in services.stories.running.values()],
             "recent": [story.as_json() for story in list(services.stories.recent)[-20:]],
             "total": services.stories.total,
@@ -243,12 +261,42 @@ class Agent:
         if self._draining and not self._connections:
             self._left.set()
 
+    def _state_file(self, name: str) -> str:
+        return os.path.join(self._settings.state_dir, name)
+
+    async def _keep_history(self, executor: ThreadPoolExecutor) -> None:
+        """Write what was learned every now and then: an agent may be killed."""
+        loop, written = asyncio.get_running_loop(), 0
+        while True:
+            await asyncio.sleep(_HISTORY_SECONDS)
+            if self._services.stories.total != written:
+                written = self._services.stories.total
+                content = encode_history(self._services.fleet.history)
+                await loop.run_in_executor(executor, write_history, self._state_file("history"), content)
+
+    def _write_history(self) -> None:
+        write_history(self._state_file("history"), encode_history(self._services.fleet.history))
+
     async def _watch_idleness(self) -> None:
         limit = self._settings.idle_exit_seconds or math.inf
         while not self._draining:
             await asyncio.sleep(min(_IDLE_CHECK_SECONDS, max(0.05, limit / 4)))
             if not self._connections and time.monotonic() - self._last_busy > limit:
                 self.drain(f"idle for {limit:g} s")
+
+
+def _hello() -> Hello:
+    """Who this agent is, towards servers."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's made-up user
+        user = str(os.geteuid())
+    return Hello(
+        agent=secrets.token_hex(8),
+        program=f"fleetcc {__version__}",
+        user=f"{user}@{os.uname().nodename}"[:128],
+        capabilities=("preprocessed", "zstd"),
+    )
 
 
 def _most_connections() -> int:

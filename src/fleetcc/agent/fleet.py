@@ -1,225 +1,550 @@
-"""The hosts as the agent knows them: how many jobs each has, which failed, what each takes.
+"""All hosts and all jobs that are for hosts: drives scheduling.dispatch with links, clock and host lists.
 
-Drives scheduling.placement with the loop's clock, and asks each host once what it is.
+Events of links, groups and jobs go into the dispatcher at once; what follows from many events of one turn
+of the event loop is settled once, at its end.
 """
 
 import asyncio
 import logging
 import math
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, Protocol
 
-from fleetcc.backends.distcc import DistccBackend, HostTimeouts
-from fleetcc.errors import HostError
-from fleetcc.hosts.grammar import HostKind, HostList, HostSpec
-from fleetcc.model import Form
-from fleetcc.scheduling.placement import Candidate, Nowhere, Placed, Placement
-from fleetcc.wire.greeting import Welcome
+from fleetcc.agent.groups import Group, Groups, host_id, timeouts_of
+from fleetcc.agent.links import Links
+from fleetcc.agent.local_link import LocalLink
+from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
+from fleetcc.backends.distcc import StockLink
+from fleetcc.backends.link import KilledError, Link, Order, Spoken, UnfitTextError
+from fleetcc.errors import HostError, HostRefusedError
+from fleetcc.hosts.grammar import HostSpec
+from fleetcc.hosts.sources import FoundHosts
+from fleetcc.model import Form, Reason
+from fleetcc.scheduling.dispatch import Dispatcher
+from fleetcc.scheduling.fleet import (
+    Cancel,
+    Connect,
+    Decline,
+    Demand,
+    Facts,
+    HostType,
+    Instruction,
+    JobSpec,
+    Needs,
+    Place,
+    Prospect,
+    Send,
+    Surrender,
+    Why,
+)
+from fleetcc.scheduling.history import History
+from fleetcc.settings import Settings
+from fleetcc.wire.fleet import Hello
 
 log = logging.getLogger(__name__)
 
-# What a host is changes only when somebody upgrades it; a failed question is asked again soon.
-WELCOME_SECONDS: Final = 600.0
-UNREACHABLE_SECONDS: Final = 5.0
-
-HostKey = tuple[HostKind, str, int, str | None, str | None]
+_LOOK_SECONDS: Final = 1.0
+# A connection that fails is not tried again at once, even by who wants no back-off for jobs.
+_LEAST_PAUSE_SECONDS: Final = 0.25
 
 
-def host_key(host: HostSpec) -> HostKey:
-    """What makes two entries the same host, whatever their limits and options."""
-    return host.kind, host.name, host.port, host.user, host.command
+class RunLocallyError(Exception):
+    """Leaves the way to the hosts; the launcher shall exec the compiler."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.text, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Source(Protocol):
+    """Who has a job's text, in the form and packing that a host takes."""
+
+    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
+        """The order, if it needs no more work."""
+
+    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
+        """The order; raises RunLocallyError, LauncherGoneError."""
+
+    def bound(self, host: str) -> None:
+        """The job goes to this host."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    welcome: Welcome | None  # None: a stock distccd, or not reached
-    until: float
-    is_reached: bool = True
+class Answer:
+    """What a compiler said, and on which host."""
+
+    host: str
+    spoken: Spoken
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A host list made ready for placing, once."""
+class OnLocalhost:
+    """The `localhost` entry of the list was free first; `Fleet.local_is_over` gives its slot back."""
 
-    hosts: HostList
-    specs: dict[HostKey, HostSpec]
-    candidates: tuple[Candidate[HostKey], ...]
+    number: int
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    spec: JobSpec
+    source: Source
+    group: Group
+    ended: asyncio.Future[Answer | OnLocalhost]
+    links: dict[str, Link] = field(default_factory=dict)  # where it has been sent
+    unsent: dict[str, Link] = field(default_factory=dict)  # bound there, its text is still being made
+    errors: list[HostError] = field(default_factory=list)
 
 
 @dataclass(slots=True)
+class _Known:
+    """What people may want to know of a host."""
+
+    server: str = ""
+    instance: str = ""
+    trouble: str = ""
+    same_as: str = ""
+
+
 class Fleet:
-    """All hosts of all jobs of this agent."""
+    """The hosts of all jobs of this agent."""
 
-    backend: DistccBackend
-    tasks: asyncio.TaskGroup
-    rng: random.Random
-    placement: Placement[HostKey] = field(default_factory=Placement)
-    _known: dict[HostKey, _Known] = field(default_factory=dict)
-    _asking: dict[HostKey, asyncio.Task[None]] = field(default_factory=dict)
-    _prepared: dict[int, _Prepared] = field(default_factory=dict)
-    _waiting: dict[int, asyncio.Future[HostKey | None]] = field(default_factory=dict)
-    _timer: asyncio.TimerHandle | None = None
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        executor: Executor,
+        local: LocalSlots,
+        hello: Hello,
+        history: History,
+        rng: Random,
+        processors: int,
+    ) -> None:
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+        self._dispatcher = Dispatcher(history, rng)
+        self._groups = Groups(tasks, self._group_changed)
+        self._opening = Links(hello, self, tasks, executor, local)
+        self._processors = processors
+        self._links: dict[str, Link] = {}
+        self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._specs: dict[str, HostSpec] = {}
+        self._named_by: dict[str, Group] = {}
+        self._known: dict[str, _Known] = {}
+        self._jobs: dict[int, _Job] = {}
+        self._local_since: dict[int, float] = {}
+        self._next_number = 1
+        self._news = asyncio.Event()
+        self._settle_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._housekeeper = tasks.create_task(self._keep_house())
 
-    async def place(
-        self, hosts: HostList, forms: Sequence[Form], compiler: bytes, avoid: frozenset[HostKey]
-    ) -> HostSpec | None:
-        """Wait for a host that takes one of the forms; None when all fail lately. `release` gives it back."""
-        prepared = self._prepare(hosts)
-        candidates = prepared.candidates
-        if avoid or forms[0] is Form.DIRECTIVES:
-            candidates = tuple(
-                c for c in candidates if c.host not in avoid and self.form_for(prepared.specs[c.host], forms)
-            )
-        answer = self.placement.request(candidates, compiler, self._now())
-        key = await self._wait(answer) if isinstance(answer, int) else _host_of(answer)
-        return None if key is None else prepared.specs[key]
+    # -- for jobs
 
-    def release(self, host: HostSpec) -> None:
-        """The host's job is over, however it ended."""
-        self._deliver(self.placement.release(host_key(host), self._now()))
+    async def join(self, found: FoundHosts, settings: Settings, needs: Needs) -> Group:
+        """Follow this list, and wait until a host of it is known that can do the job.
 
-    def succeeded(self, host: HostSpec, compiler: bytes) -> None:
-        """Forgive earlier failures."""
-        self.placement.succeeded(host_key(host), compiler)
+        Raises RunLocallyError when none can.
+        """
+        group = self._groups.find(found, settings)
+        group.jobs += 1
+        try:
+            if not group.membership.members:
+                await group.membership.ready()
+            while not self._is_ready(group, needs):
+                self._news.clear()
+                await self._news.wait()
+        except BaseException:
+            self.part(group)
+            raise
+        return group
 
-    def failed(self, host: HostSpec, compiler: bytes | None, backoff_max: float) -> float:
-        """Leave the host alone for a while (for one compiler, or all); returns the seconds."""
-        pause = self.placement.failed(host_key(host), compiler, self._now(), backoff_max)
-        known = self._known.get(host_key(host))
-        if known is not None:  # it may come back as another server: ask again, but let nobody wait for that
-            self._known[host_key(host)] = replace(known, until=self._now())
-        self._deliver(self.placement.tick(self._now()))
-        return pause
+    def part(self, group: Group) -> None:
+        """A job that has joined is over."""
+        group.jobs -= 1
 
-    def form_for(self, host: HostSpec, forms: Sequence[Form]) -> Form | None:
-        """The best of the job's forms that this host takes."""
-        if host.kind is HostKind.LOCAL:
-            return forms[0]
-        known = self._known.get(host_key(host))
-        taken = known.welcome.forms if known is not None and known.welcome is not None else (Form.EXPANDED,)
-        return next((form for form in forms if form in taken), None)
+    def best_form(self, group: Group, forms: Sequence[Form]) -> tuple[Form, Sequence[str]]:
+        """The form and encodings that the fleet wants most: what most of it will be sent."""
+        for form in forms:
+            for host in group.origins:
+                facts, link = self._dispatcher.facts_of(host), self._links.get(host)
+                if link is not None and facts is not None and form in facts.forms and link.encodings:
+                    return form, link.encodings
+        return forms[0], ("raw",)
 
-    def any_reached(self, hosts: HostList) -> bool:
-        """Did any host of the list answer when it was last asked what it is?"""
-        known = (self._known.get(key) for key in self._prepare(hosts).specs)
-        return any(answer is not None and answer.is_reached for answer in known)
+    async def run(self, group: Group, job: JobSpec, source: Source) -> Answer | OnLocalhost:
+        """Wait until a compiler of the fleet has spoken; raises RunLocallyError."""
+        record = _Job(job, source, group, self._loop.create_future())
+        self._jobs[job.number] = record
+        self._dispatcher.submit(job)
+        self._schedule_settle()
+        try:
+            return await record.ended
+        finally:
+            if self._jobs.pop(job.number, None) is not None:
+                self._apply_to(record, self._dispatcher.cancel(job.number))
+            self._schedule_settle()
 
-    async def learn(self, hosts: HostList, timeouts: HostTimeouts) -> None:
-        """Ask every host of the list that has not been asked lately what it is."""
-        now = self._now()
-        asking: list[asyncio.Task[None]] = []
-        for key, host in self._prepare(hosts).specs.items():
-            if host.kind is HostKind.LOCAL:
-                continue
-            known = self._known.get(key)
-            if known is None or known.until < now:
-                task = self._asking.get(key)
-                if task is None:
-                    task = self.tasks.create_task(self._ask(key, host, timeouts))
-                    self._asking[key] = task
-                if known is None:
-                    asking.append(task)  # otherwise the old answer serves until the new one is there
-        if asking:
-            await asyncio.wait(asking)
+    def local_is_over(self, on: OnLocalhost) -> None:
+        """The compiler that ran on the `localhost` entry has ended."""
+        now = self._loop.time()
+        began = self._local_since.pop(on.number, now)
+        self._dispatcher.finished(on.number, "localhost", now, now - began)
+        link = self._links.get("localhost")
+        if isinstance(link, LocalLink):
+            link.over()
+        self._schedule_settle()
 
-    def snapshot(self) -> list[dict[str, object]]:
-        """Every host that jobs have named, for `fleetcc status`."""
-        now = self._now()
-        hosts: dict[HostKey, HostSpec] = {}
-        for prepared in self._prepared.values():
-            hosts.update(prepared.specs)
-        return [
-            {
-                "host": host.text,
-                "running": self.placement.running.get(key, 0),
-                "limit": host.limit,
-                "left_alone_seconds": self._left_alone_seconds(key, now),
-                "server": self._server_text(key),
-            }
-            for key, host in hosts.items()
-        ]
+    def next_number(self) -> int:
+        """A number for a job."""
+        self._next_number += 1
+        return self._next_number - 1
 
     def close(self) -> None:
-        """Stop the questions that are still open."""
-        for task in self._asking.values():
+        """Stop all."""
+        self._housekeeper.cancel()
+        self._groups.close()
+        for task in self._connecting.values():
             task.cancel()
+        for link in self._links.values():
+            link.close()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _left_alone_seconds(self, key: HostKey, now: float) -> float:
-        until = self.placement.left_alone_until(key, b"", now)
-        return 0.0 if until is None else math.ceil(10 * (until - now)) / 10
+    @property
+    def history(self) -> History:
+        """What was learned of jobs and hosts."""
+        return self._dispatcher.history
 
-    def _server_text(self, key: HostKey) -> str:
-        known = self._known.get(key)
-        if known is None or not known.is_reached:
-            return ""
-        return known.welcome.server if known.welcome is not None else "distccd"
+    # -- HostEvents
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+    def up(self, host: str, facts: Facts, server: str, instance: str) -> None:
+        """A host is connected, or says something new of itself."""
+        known = self._known.setdefault(host, _Known())
+        known.server, known.instance, known.trouble = server, instance, ""
+        known.same_as = self._twin_of(host, instance)
+        if known.same_as:
+            log.info("host %s is the same server as %s, which serves for both", host, known.same_as)
+            facts = Facts(HostType.FLEET, 1)  # without a compiler: no job goes there
+        else:
+            self._dispatcher.backoffs.succeeded(host)
+        self._dispatcher.host_up(host, facts)
+        self._happened()
 
-    def _prepare(self, hosts: HostList) -> _Prepared:
-        known = self._prepared.get(id(hosts))
-        if known is not None:
-            return known
-        if len(self._prepared) > 64:  # one per host list in use; a list that changed leaves its old self here
-            self._prepared.clear()
-        specs = {host_key(host): host for host in hosts.hosts if not host.down}
-        candidates = [Candidate(key, host.limit) for key, host in specs.items()]
-        if hosts.randomize:
-            self.rng.shuffle(candidates)
-        prepared = _Prepared(hosts, specs, tuple(candidates))
-        self._prepared[id(hosts)] = prepared
-        return prepared
+    def down(self, host: str, error: HostError | None) -> None:
+        """A connection has ended, or could not be made."""
+        link = self._links.pop(host, None)
+        if link is not None:
+            link.close()
+        known = self._known.setdefault(host, _Known())
+        known.instance = known.same_as = ""
+        pause = 0.0
+        if error is not None:
+            known.trouble = str(error)
+            group = self._named_by.get(host)
+            pause = max(_LEAST_PAUSE_SECONDS, group.settings.backoff_seconds if group else 1.0)
+            log.warning("%s", error)
+            self._note_failure(host, error)
+        self._apply(self._dispatcher.host_down(host, self._loop.time(), pause))
+        self._untwin(host)
+        self._happened()
 
-    async def _wait(self, ticket: int) -> HostKey | None:
-        future: asyncio.Future[HostKey | None] = asyncio.get_running_loop().create_future()
-        self._waiting[ticket] = future
-        self._set_timer()
+    def draining(self, host: str, why: str) -> None:
+        """A host is leaving."""
+        log.info("host %s is leaving%s", host, f": {why}" if why else "")
+        self._dispatcher.host_draining(host)
+        self._happened()
+
+    def granted(self, host: str, count: int) -> None:
+        """A host is ready for jobs."""
+        self._apply(self._dispatcher.granted(host, count, self._loop.time()))
+        self._schedule_settle()
+
+    def started(self, host: str, number: int) -> None:
+        """A compiler runs."""
+        self._dispatcher.started(number, host, self._loop.time())
+
+    def finished(self, host: str, number: int, spoken: Spoken) -> None:
+        """A compiler has spoken: the first one counts."""
+        job = self._jobs.pop(number, None)
+        seconds = spoken.seconds if not spoken.status else None
+        instructions = self._dispatcher.finished(number, host, self._loop.time(), seconds)
+        if job is not None:
+            self._apply_to(job, instructions)
+            if not job.ended.done():
+                job.ended.set_result(Answer(self._specs[host].text, spoken))
+        self._schedule_settle()
+
+    def failed(self, host: str, number: int, error: HostError) -> None:
+        """A host could not do a job."""
+        job = self._jobs.get(number)
+        if job is None or host not in job.links:
+            return
+        del job.links[host]
+        if isinstance(error, UnfitTextError):
+            self._give_up(job, RunLocallyError(Reason.SOURCE_NEEDED, str(error)))
+        elif isinstance(error, KilledError):
+            self._give_up(job, RunLocallyError(Reason.REMOTE_SIGNAL, str(error)))
+        else:
+            job.errors.append(error)
+            self._blame(host, job, error)
+            self._apply(self._dispatcher.failed(number, host))
+        self._schedule_settle()
+
+    def _blame(self, host: str, job: _Job, error: HostError) -> None:
+        compiler = job.spec.needs.name if isinstance(error, HostRefusedError) else None
+        longest = job.group.settings.backoff_seconds
+        pause = self._dispatcher.left_alone(host, compiler, self._loop.time(), longest)
+        self._opening.ask_again(host)
+        scope = f" for {compiler.decode(errors='replace')}" if compiler else ""
+        log.warning("%s; left alone for %.0f s%s", error, pause, scope)
+        self._news.set()
+
+    # -- instructions
+
+    def _apply(self, instructions: Iterable[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Send():
+                    self._send(self._jobs[instruction.job], instruction.host)
+                case Demand():
+                    self._links[instruction.host].demand(instruction.most, instruction.priority)
+                case Decline():
+                    if instruction.host in self._links:
+                        self._links[instruction.host].decline(instruction.count)
+                case Connect():
+                    self._connect(instruction.host)
+                case Cancel():
+                    if instruction.job in self._jobs:
+                        self._cancel(self._jobs[instruction.job], instruction.host)
+                case Surrender():
+                    self._surrender(self._jobs[instruction.job], instruction.why)
+
+    def _apply_to(self, job: _Job, instructions: Iterable[Instruction]) -> None:
+        """For a job that is no longer in the table."""
+        for instruction in instructions:
+            assert isinstance(instruction, Cancel)
+            self._cancel(job, instruction.host)
+
+    def _send(self, job: _Job, host: str) -> None:
+        link, facts = self._links[host], self._dispatcher.facts_of(host)
+        assert facts is not None
+        job.source.bound(self._specs[host].text)
+        if facts.type is HostType.LOCAL:
+            self._local_since[job.spec.number] = self._loop.time()
+            self._dispatcher.started(job.spec.number, host, self._loop.time())
+            del self._jobs[job.spec.number]
+            job.ended.set_result(OnLocalhost(job.spec.number))
+            return
+        order = job.source.order(facts.forms, link.encodings)
+        if order is not None:
+            job.links[host] = link
+            link.send(job.spec.number, order)
+        else:
+            job.unsent[host] = link
+            self._tasks.create_task(self._send_later(job, host, link, facts.forms))
+
+    async def _send_later(self, job: _Job, host: str, link: Link, forms: frozenset[Form]) -> None:
         try:
-            return await future
-        except asyncio.CancelledError:
-            self.placement.cancel(ticket)
-            if future.done() and not future.cancelled():
-                key = future.result()
-                if key is not None:
-                    self._deliver(self.placement.release(key, self._now()))
-            raise
+            order = await job.source.make_order(forms, link.encodings)
+        except Exception as error:  # noqa: BLE001 - the job's own fault, which its coroutine shall tell
+            if job.unsent.pop(host, None) is not None:
+                link.decline(1)
+            if not job.ended.done():
+                self._give_up(job, error)
+            return
+        if job.unsent.pop(host, None) is not None:
+            job.links[host] = link
+            link.send(job.spec.number, order)
+
+    def _cancel(self, job: _Job, host: str) -> None:
+        link = job.unsent.pop(host, None)
+        if link is not None:
+            link.decline(1)
+        link = job.links.pop(host, None)
+        if link is not None:
+            link.cancel(job.spec.number)
+
+    def _give_up(self, job: _Job, error: Exception) -> None:
+        self._jobs.pop(job.spec.number, None)
+        self._apply_to(job, self._dispatcher.cancel(job.spec.number))
+        if not job.ended.done():
+            job.ended.set_exception(error)
+
+    def _surrender(self, job: _Job, why: Why) -> None:
+        del self._jobs[job.spec.number]
+        if not job.ended.done():
+            job.ended.set_exception(self._reason(job.group, job.spec.needs, why, job.errors))
+
+    def _note_failure(self, host: str, error: HostError) -> None:
+        for job in self._jobs.values():
+            if host in job.links or host in job.unsent:
+                job.links.pop(host, None)
+                job.unsent.pop(host, None)
+                job.errors.append(error)
+
+    # -- why not
+
+    def _is_ready(self, group: Group, needs: Needs) -> bool:
+        """Whether a host that can do such a job is there; raises RunLocallyError when none will be."""
+        prospect, instructions = self._dispatcher.prospect(group.key, needs, self._loop.time())
+        self._apply(instructions)
+        if isinstance(prospect, Why):
+            raise self._reason(group, needs, prospect, ())
+        return prospect is Prospect.READY
+
+    def _reason(self, group: Group, needs: Needs, why: Why, errors: Sequence[HostError]) -> RunLocallyError:
+        told = "; ".join(map(str, errors)) or self._troubles(group)
+        match why:
+            case Why.NO_HOSTS:
+                return RunLocallyError(Reason.NO_HOSTS, told or group.key)
+            case Why.ALL_FAILING:
+                return RunLocallyError(Reason.ALL_HOSTS_FAILING, told)
+            case Why.NO_FORM:
+                return RunLocallyError(Reason.DEBUG_COLUMNS)
+            case Why.NO_SAME_COMPILER:
+                name = needs.name.decode(errors="backslashreplace")
+                return RunLocallyError(Reason.NO_SAME_COMPILER, f"{name}, identity {needs.identity}")
+            case Why.FAILED:
+                if errors and all(isinstance(error, HostRefusedError) for error in errors):
+                    return RunLocallyError(Reason.REFUSED, told)
+                return RunLocallyError(Reason.HOSTS_FAILED if errors else Reason.ALL_HOSTS_FAILING, told)
+
+    def _troubles(self, group: Group) -> str:
+        found = [self._known[host].trouble for host in group.origins if host in self._known]
+        return "; ".join(filter(None, [*found, *group.membership.troubles.values()]))
+
+    # -- hosts
+
+    def _group_changed(self, group: Group) -> None:
+        places = []
+        group.origins.clear()
+        for member in group.membership.members:
+            if not member.host.down:
+                name = host_id(member.host)
+                self._specs[name], self._named_by[name] = member.host, group
+                group.origins[name] = member.origin
+                places.append(Place(name, member.priority, member.weight))
+        self._dispatcher.set_group(group.key, places)
+        self._happened()
+
+    def _connect(self, host: str) -> None:
+        if host not in self._connecting:
+            self._connecting[host] = self._tasks.create_task(self._open(host))
+
+    async def _open(self, host: str) -> None:
+        settings, spec = self._named_by[host].settings, self._specs[host]
+
+        def made(link: Link) -> None:
+            self._links[host] = link
+
+        try:
+            limit = slot_limit(Use.COMPILE, settings, self._named_by[host].host_list, self._processors)
+            await self._opening.open(host, spec, timeouts_of(settings), limit, made)
+        except HostError as error:
+            self.down(host, error)
         finally:
-            self._waiting.pop(ticket, None)
+            del self._connecting[host]
 
-    def _deliver(self, answers: "Sequence[Placed[HostKey] | Nowhere]") -> None:
-        for answer in answers:
-            self._waiting[answer.ticket].set_result(_host_of(answer))
-        if answers or self._waiting:
-            self._set_timer()
+    def _twin_of(self, host: str, instance: str) -> str:
+        """Another host that is the same server under another address."""
+        if instance:
+            for other, known in self._known.items():
+                if other != host and known.instance == instance and not known.same_as:
+                    return other
+        return ""
 
-    def _set_timer(self) -> None:
+    def _untwin(self, host: str) -> None:
+        """Whoever was only another address of this host may stand for itself again."""
+        for other, known in self._known.items():
+            if known.same_as == host:
+                known.same_as = known.instance = ""
+                link = self._links.pop(other, None)
+                if link is not None:
+                    link.close()
+                self._apply(self._dispatcher.host_down(other, self._loop.time(), 0.0))
+
+    # -- time
+
+    def _happened(self) -> None:
+        self._news.set()
+        self._schedule_settle()
+
+    def _schedule_settle(self) -> None:
+        if not self._settle_scheduled:
+            self._settle_scheduled = True
+            self._loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settle_scheduled = False
+        now = self._loop.time()
+        self._apply(self._dispatcher.settle(now))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self.placement.next_deadline(self._now())
+        deadline = self._dispatcher.next_deadline(now)
         if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
+            self._timer = self._loop.call_at(deadline, self._schedule_settle)
 
-    def _tick(self) -> None:
-        self._timer = None
-        self._deliver(self.placement.tick(self._now()))
-        self._set_timer()
+    async def _keep_house(self) -> None:
+        """Once a second: hosts files, lists and hosts that nobody names, stock hosts to be asked again."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for group in self._groups.look(self._loop.time()):
+                self._dispatcher.drop_group(group.key)
+            for host in self._dispatcher.unnamed_hosts():
+                self._forget(host)
+            for host, link in list(self._links.items()):
+                if isinstance(link, StockLink) and link.is_idle and not self._opening.is_known_stock(host):
+                    self.down(host, None)
 
-    async def _ask(self, key: HostKey, host: HostSpec, timeouts: HostTimeouts) -> None:
-        try:
-            welcome = await self.backend.greet(host, timeouts)
-            self._known[key] = _Known(welcome, self._now() + WELCOME_SECONDS)
-        except HostError as error:
-            log.info("host %s: %s", host.text, error)
-            self._known[key] = _Known(None, self._now() + UNREACHABLE_SECONDS, is_reached=False)
-        finally:
-            del self._asking[key]
+    def _forget(self, host: str) -> None:
+        connecting = self._connecting.get(host)
+        if connecting is not None:
+            connecting.cancel()
+        link = self._links.pop(host, None)
+        if link is not None:
+            link.close()
+        for table in (self._specs, self._named_by, self._known):
+            table.pop(host, None)
 
+    # -- for people
 
-def _host_of(answer: "Placed[HostKey] | Nowhere") -> HostKey | None:
-    return answer.host if isinstance(answer, Placed) else None
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a host."""
+        return self._dispatcher.queued
+
+    @property
+    def races(self) -> dict[str, float]:
+        """What was spent on running jobs twice, and won by it."""
+        races = self._dispatcher.races
+        return {
+            "started": races.started,
+            "won": races.won,
+            "seconds": round(races.spent, 3),
+            "of_seconds": round(races.work_done, 3),
+        }
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """Every host that jobs have named, for `fleetcc status` and `fleetcc hosts`."""
+        return [self._row(host, spec) for host, spec in self._specs.items()]
+
+    def _row(self, host: str, spec: HostSpec) -> dict[str, object]:
+        now, dispatcher = self._loop.time(), self._dispatcher
+        facts, known = dispatcher.facts_of(host), self._known.get(host, _Known())
+        until = dispatcher.backoffs.until(host, None, now)
+        return {
+            "id": host,
+            "host": spec.text,
+            "origin": self._named_by[host].origins.get(host, "left the list"),
+            "state": "same as " + known.same_as if known.same_as else dispatcher.state_of(host).value,
+            "running": dispatcher.running_on(host),
+            "limit": facts.slots if facts is not None else spec.limit,
+            "speed": round(dispatcher.history.speed(host), 2),
+            "left_alone_seconds": 0.0 if until is None else math.ceil(10 * (until - now)) / 10,
+            "server": known.server,
+            "trouble": known.trouble,
+        }

@@ -11,15 +11,16 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from fleetcc.agent.fleet import OnLocalhost, RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.agent.remote import RemoteWay, RunLocallyError, verbose_answer
+from fleetcc.agent.remote import RemoteWay, verbose_answer
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
 from fleetcc.errors import ExitCode, UsageError
-from fleetcc.hosts.grammar import HostSpec
 from fleetcc.model import Reason
+from fleetcc.scheduling.fleet import Needs
 from fleetcc.settings import Settings, load_settings, printable
 from fleetcc.wire.launcher import JobRequest, encode_answer
 
@@ -32,6 +33,7 @@ _INFRASTRUCTURE: Final = frozenset(
         Reason.BAD_HOST_LIST,
         Reason.HOSTS_FAILED,
         Reason.NO_HOSTS,
+        Reason.NO_SAME_COMPILER,
         Reason.REFUSED,
         Reason.REMOTE_SIGNAL,
     }
@@ -80,34 +82,40 @@ class Carrier:
             return
         self._story.source = planned.compilation.source
         name = compiler.remote_name if settings.rewrite_names else None
-        await self._send(planned, name or os.path.basename(request.argv[0]), settings)
+        needs = Needs(
+            await services.compilers.identity(request.program, environment),
+            name or os.path.basename(request.argv[0]),
+            planned.forms,
+        )
+        await self._send(planned, needs, settings)
 
-    async def _send(self, planned: Send, name: bytes, settings: Settings) -> None:
+    async def _send(self, planned: Send, needs: Needs, settings: Settings) -> None:
         spoke, cwd = self._services.spoke, self._request.cwd
         source, output = planned.compilation.source, planned.compilation.output
         now = asyncio.get_running_loop().time()
         if settings.exact and settings.fallback and spoke.spoke_lately(cwd, source, output, now):
             await self._run_here(Reason.WARNED_LAST_TIME)
             return
-        way = RemoteWay(self._services, self._connection, self._story, cwd, planned, name, settings)
+        way = RemoteWay(self._services, self._connection, self._story, cwd, planned, needs, settings)
         try:
-            local_host = await way.carry()
+            on_localhost = await way.carry()
         except RunLocallyError as error:
             if error.reason in _SPOKE:
                 spoke.remember(cwd, source, output, now)
             await self._run_here_or_fail(error.reason, error.detail, settings)
             return
-        if local_host is not None:
-            await self._run_on_localhost_entry(local_host)
+        if on_localhost is not None:
+            await self._run_on_localhost(on_localhost, settings)
             return
         self._log_if_asked(settings)
 
-    async def _run_on_localhost_entry(self, host: HostSpec) -> None:
-        """`localhost` in the list was free first; its place in the list is held meanwhile."""
+    async def _run_on_localhost(self, granted: OnLocalhost, settings: Settings) -> None:
+        """`localhost` in the list was free first; its slot is held already."""
+        self._story.reason, self._story.detail = Reason.LOCALHOST_ENTRY, ""
         try:
-            await self._run_here(Reason.LOCALHOST_ENTRY)
+            await self._exec_and_wait(settings)
         finally:
-            self._services.fleet.release(host)
+            self._services.fleet.local_is_over(granted)
 
     async def _run_here_or_fail(self, reason: Reason, detail: str, settings: Settings) -> None:
         """Run here what the fleet could not do, or say loudly that it could not."""

@@ -10,12 +10,24 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+from fleetcc.hosts.grammar import HostList
+from fleetcc.settings import Settings
+
 
 class Use(Enum):
     """What a local slot is for."""
 
     PREPROCESS = "preprocess"
     COMPILE = "compile"
+
+
+def slot_limit(use: Use, settings: Settings, hosts: HostList | None, processors: int) -> int:
+    """How many may run at once, by the job's own settings, else its host list, else the machine."""
+    if use is Use.PREPROCESS:
+        listed = hosts.preprocess_slots if hosts is not None else None
+        return settings.preprocess_slots or listed or 2 * processors
+    listed = hosts.local_slots if hosts is not None else None
+    return settings.local_slots or listed or processors
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from typing import Final
 
 from fleetcc.command.analysis import Compilation, LocalOnly, analyze, has_line_markers, names_directory
 from fleetcc.errors import HostListError
-from fleetcc.hosts.grammar import HostKind, HostList
-from fleetcc.hosts.sources import find_host_list
+from fleetcc.hosts.grammar import HostKind
+from fleetcc.hosts.sources import FoundHosts, find_host_list
 from fleetcc.model import Compiler, Form, Reason
 from fleetcc.settings import Settings
 
@@ -33,7 +33,7 @@ class Send:
     """A host may do it, if it takes one of `forms` (best first)."""
 
     compilation: Compilation
-    hosts: HostList
+    found: FoundHosts
     forms: tuple[Form, ...]
 
 
@@ -71,16 +71,13 @@ def _with_hosts(compilation: Compilation, forms: tuple[Form, ...], settings: Set
     except HostListError as error:
         return RunHere(Reason.BAD_HOST_LIST, str(error))
     hosts = found.host_list
-    if hosts is None or not hosts.hosts:
-        zeroconf = hosts is not None and hosts.zeroconf
-        return RunHere(
-            Reason.NO_HOSTS, "+zeroconf is not served by this release" if zeroconf else found.origin
-        )
-    if all(host.kind is HostKind.LOCAL for host in hosts.hosts):
+    if hosts is None or not (hosts.hosts or hosts.zeroconf):
+        return RunHere(Reason.NO_HOSTS, found.origin)
+    if not hosts.zeroconf and all(host.kind is HostKind.LOCAL for host in hosts.hosts):
         return RunHere(Reason.LOCALHOST_ENTRY, found.origin)
     if not forms:
         return RunHere(Reason.DEBUG_COLUMNS)
-    return Send(compilation, hosts, forms)
+    return Send(compilation, found, forms)
 
 
 def _obstacle_on_disk(compilation: Compilation, cwd: bytes) -> RunHere | None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
-from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
-from fleetcc.backends.distcc import DistccBackend
 from fleetcc.errors import HostListError
 from fleetcc.hosts.sources import find_host_list
 from fleetcc.settings import Settings
@@ -20,7 +19,6 @@ class Services:
     """Made once by the daemon."""
 
     fleet: Fleet
-    backend: DistccBackend
     local: LocalSlots
     compilers: Compilers
     stories: Stories
@@ -31,15 +29,8 @@ class Services:
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:
         """Wait for a local slot within what the job's own settings, or its host list, allow."""
-        await self.local.acquire(use, self._limit(use, settings))
-
-    def _limit(self, use: Use, settings: Settings) -> int:
         try:
             hosts = find_host_list(settings).host_list
         except HostListError:
             hosts = None
-        if use is Use.PREPROCESS:
-            listed = hosts.preprocess_slots if hosts is not None else None
-            return settings.preprocess_slots or listed or 2 * self.processors
-        listed = hosts.local_slots if hosts is not None else None
-        return settings.local_slots or listed or self.processors
+        await self.local.acquire(use, slot_limit(use, settings, hosts, self.processors))

@@ -1,4 +1,4 @@
-"""From the preprocessor's memory file to a request's body, unless the text is unfit to travel.
+"""From the preprocessor's memory file to a job's body, unless the text is unfit to travel.
 
 Some texts would not give the same bytes elsewhere, which only their content tells: expanded ones that ask
 for a column or include a file of this machine, and unexpanded ones out of which gcc has dropped a pragma.
@@ -6,6 +6,7 @@ The latter cannot be seen in the text, so the files that it was made of are look
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +15,9 @@ from fleetcc.command.markers import expanded_obstacle
 from fleetcc.errors import FleetccError
 from fleetcc.model import Form, Reason
 from fleetcc.toolchain.identify import FileStamp, file_stamp
-from fleetcc.wire.distcc import pack_body
+from fleetcc.wire import lzo, zstd
+
+LZO: Final = "lzo"
 
 _MOST_FILES: Final = 100_000
 
@@ -54,23 +57,56 @@ class PragmaMemory:
         return answer
 
 
+@dataclass(slots=True)
+class Text:
+    """The source in one preprocessed form, packed; other packings are made when a host needs them."""
+
+    form: Form
+    plain_bytes: int
+    bodies: dict[str, bytes]  # by encoding; never empty
+    warnings: bytes = b""  # what the preprocessor said
+
+    def body_in(self, encodings: Sequence[str]) -> tuple[str, bytes] | None:
+        """The best of these encodings that is there already."""
+        return next(((name, self.bodies[name]) for name in encodings if name in self.bodies), None)
+
+    def repack(self, encoding: str) -> bytes:
+        """Make this encoding too; takes milliseconds for megabytes."""
+        name, body = next(iter(self.bodies.items()))
+        plain = (
+            lzo.decompress(body, self.plain_bytes)
+            if name == LZO
+            else zstd.unpack(name, body, self.plain_bytes)
+        )
+        made, packed = pack(encoding, plain)
+        self.bodies[made] = packed
+        return packed
+
+
+def pack(encoding: str, plain: bytes) -> tuple[str, bytes]:
+    """Pack in this encoding; zstd leaves what does not shrink as it is."""
+    if encoding == LZO:
+        return LZO, lzo.compress(plain)
+    return zstd.pack(plain) if encoding == zstd.ZSTD else (zstd.RAW, plain)
+
+
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Makes bodies for one job; `pack` may run in a thread."""
+    """Makes texts for one job; `pack` may run in a thread."""
 
     cwd: bytes
-    protocol: int
+    encoding: str
     form: Form
     exact: bool
     pragmas: PragmaMemory
     is_expanded_here: bool = True  # not for preprocessed input: that text is compiled as it is anywhere
 
-    def pack(self, descriptor: int, size: int) -> bytes | Unfit:
-        """Read the preprocessor's memory file and make it a body."""
+    def pack(self, descriptor: int, size: int) -> Text | Unfit:
+        """Read the preprocessor's memory file and make it a text."""
         return self._pack_text(_read_all(descriptor, size))
 
-    def pack_file(self, path: bytes) -> bytes | Unfit:
-        """Read a preprocessed input and make it a body."""
+    def pack_file(self, path: bytes) -> Text | Unfit:
+        """Read a preprocessed input and make it a text."""
         try:
             with open(path, "rb") as file:
                 text = file.read()
@@ -78,7 +114,7 @@ class Packer:
             return Unfit(Reason.NO_INPUT, str(error))
         return self._pack_text(text)
 
-    def _pack_text(self, text: bytes) -> bytes | Unfit:
+    def _pack_text(self, text: bytes) -> Text | Unfit:
         if self.form is Form.EXPANDED:
             reason = expanded_obstacle(text)
             columns_count = self.exact and self.is_expanded_here
@@ -88,7 +124,8 @@ class Packer:
             lost = self.pragmas.first_that_loses(self.cwd, included_files(text))
             if lost is not None:
                 return Unfit(Reason.SOURCE_NEEDED, f"a pragma in {os.fsdecode(lost)}")
-        return pack_body(self.protocol, text)
+        encoding, body = pack(self.encoding, text)
+        return Text(self.form, len(text), {encoding: body})
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

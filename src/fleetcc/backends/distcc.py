@@ -1,148 +1,226 @@
-"""Runs one placed job on a host that speaks distcc's protocol 1 or 2, and asks hosts what they are.
+"""A stock distccd: one connection for each job, and nobody who says "ready".
 
-One connection carries one job (distcc-compat.md 1.1). Cancelling the coroutine closes the connection,
-which is how a distcc server learns that nobody waits any more.
+Theory of operation. distccd accepts a connection only when one of its workers is free; until then the kernel
+of its machine takes some 116 KB of the request and no more. So the rest of a longer request moves when, and
+only when, the job was accepted (within 3 ms of it, as measured): that is its beginning here. A host gets at
+most `limit` jobs and one connection that is not accepted yet; this link grants in its name accordingly. A
+request that fits into the socket's buffer gives no sign and counts as accepted when it is sent.
+
+Cancelling closes the connection, which is how a distcc server learns that nobody waits any more.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+import fcntl
+import struct
+import termios
+from collections.abc import Callable
+from typing import Final
 
-from fleetcc.backends.stream import SSH_SERVERS, Resolver, StreamProtocol, open_stream
+from fleetcc.backends.link import (
+    MAX_PLAIN_BYTES,
+    HostEvents,
+    HostTimeouts,
+    KilledError,
+    Order,
+    Spoken,
+)
+from fleetcc.backends.stream import Opener, StreamProtocol, explain_silence
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
-from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request
-from fleetcc.wire.greeting import GREETING, MAX_WELCOME_BYTES, Welcome, is_welcome_complete, parse_welcome
+from fleetcc.model import Priority
+from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request, unpack_body
 
 # A big request goes to the transport in pieces, so that each piece that leaves proves progress.
 _SEND_BYTES: Final = 256 << 10
+# What the kernel of a server takes of a connection that nobody has accepted: tcp_rmem's default.
+OBSERVABLE_BYTES: Final = 128 << 10
+_FIRST_LOOK_SECONDS: Final = 0.002
+_LAST_LOOK_SECONDS: Final = 0.05
+_SIOCOUTQ: Final = termios.TIOCOUTQ
+# Smaller bodies are unpacked where they arrive.
+_INLINE_BYTES: Final = 64 << 10
 
-# What shells and ssh end with; a server that says no ends with less.
-_FIRST_SHELL_STATUS: Final = 126
-_COMMAND_NOT_FOUND: Final = 127
-# How long after the end of its output a command may take to end itself.
-_SSH_END_SECONDS: Final = 2.0
+# Statuses with which servers report that no compiler ran (distcc-compat.md 1.4 and 4.4).
+_FIRST_SERVER_STATUS: Final = 100
 
-P = TypeVar("P", bound=StreamProtocol)
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class HostTimeouts:
-    """The settings that bound one conversation."""
-
-    connect_seconds: float
-    io_seconds: float
-    ssh: tuple[str, ...]
+LZO: Final = "lzo"
+RAW: Final = "raw"
+_PROTOCOLS: Final = {RAW: 1, LZO: 2}
 
 
-@dataclass(slots=True)
-class DistccBackend:
-    """Knows nothing of placing; keeps only what names resolved to, and which ssh hosts lack our server."""
+class StockLink:
+    """The link of one stock host."""
 
-    limits: Limits = field(default_factory=Limits)
-    resolver: Resolver = field(default_factory=Resolver)
-    _stock_over_ssh: set[str] = field(default_factory=set)  # names of hosts without our server
+    def __init__(
+        self,
+        host: str,
+        spec: HostSpec,
+        opener: Opener,
+        timeouts: HostTimeouts,
+        events: HostEvents,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.encodings = (LZO,) if spec.protocol > 1 else (RAW,)
+        self._host = host
+        self._spec = spec
+        self._opener = opener
+        self._timeouts = timeouts
+        self._events = events
+        self._tasks = tasks
+        self._asked = 0
+        self._granted = False  # and neither used nor declined yet
+        self._unaccepted: int | None = None
+        self._running: dict[int, asyncio.Task[None]] = {}
 
-    async def run(
-        self, host: HostSpec, protocol: int, argv: Sequence[bytes], raw_body: bytes, timeouts: HostTimeouts
-    ) -> Response:
-        """Send the job and wait for its outcome.
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no job and no grant is out."""
+        return not self._running and not self._granted
 
-        Raises HostRefusedError when the host closed without a word, HostError for every other failure.
-        """
+    def demand(self, most: int, priority: Priority) -> None:  # noqa: ARG002 - distccd knows none
+        """There are so many jobs."""
+        self._asked = most
+        self._grant_if_ready()
 
-        async def converse() -> Response:
-            make = lambda: _Conversation(protocol, self.limits, timeouts.io_seconds)  # noqa: E731 - a factory
-            transport, conversation = await self._open(host, make, timeouts)
-            try:
-                return await conversation.exchange(transport, encode_request(protocol, argv, raw_body))
-            except HostRefusedError as error:
-                await self._explain_ssh(host, conversation)
-                raise HostRefusedError(f"{host.text}: {error}") from error
-            except HostError as error:
-                raise HostError(f"{host.text}: {error}") from error
-            finally:
-                transport.abort()
+    def decline(self, count: int) -> None:  # noqa: ARG002 - never more than one
+        """The grant is of no use."""
+        self._granted = False
+        self._grant_if_ready()
 
-        return await self._with_either_server(host, converse)
+    def send(self, number: int, order: Order) -> None:
+        """Open a connection for the job."""
+        self._granted = False
+        self._unaccepted = number
+        self._running[number] = self._tasks.create_task(self._run(number, order))
 
-    async def greet(self, host: HostSpec, timeouts: HostTimeouts) -> Welcome | None:
-        """What a fleetccd says of itself; None for a stock distccd, which closes without a word.
+    def cancel(self, number: int) -> None:
+        """Close its connection."""
+        task = self._running.pop(number, None)
+        if task is not None:
+            task.cancel()
+            self._over(number)
 
-        Raises HostError when the host cannot be reached or answers with something else.
-        """
+    def close(self) -> None:
+        """Close all."""
+        for task in self._running.values():
+            task.cancel()
+        self._running.clear()
+        self._asked = 0
 
-        async def converse() -> bytes:
-            transport, greeter = await self._open(host, _Greeter, timeouts)
-            try:
-                transport.write(GREETING)
-                async with asyncio.timeout(timeouts.connect_seconds):
-                    answer = await greeter.answer
-                if not answer:
-                    await self._explain_ssh(host, greeter)
-                return answer
-            except TimeoutError:
-                # A stock distccd whose workers are all busy accepts us later; as a stock host it is usable.
-                return b""
-            finally:
-                transport.abort()
+    def _grant_if_ready(self) -> None:
+        room = len(self._running) < self._spec.limit
+        if self._asked and room and not self._granted and self._unaccepted is None:
+            self._asked -= 1
+            self._granted = True
+            asyncio.get_running_loop().call_soon(self._say_granted)
 
-        answer = await self._with_either_server(host, converse)
+    def _say_granted(self) -> None:
+        if self._granted:
+            self._events.granted(self._host, 1)
+
+    def _accepted(self, number: int) -> None:
+        if self._unaccepted == number:
+            self._unaccepted = None
+            self._events.started(self._host, number)
+            self._grant_if_ready()
+
+    def _over(self, number: int) -> None:
+        if self._unaccepted == number:
+            self._unaccepted = None
+        self._grant_if_ready()
+
+    async def _run(self, number: int, order: Order) -> None:
+        began = asyncio.get_running_loop().time()
+
+        def accepted() -> None:
+            nonlocal began
+            began = asyncio.get_running_loop().time()
+            if number in self._running:
+                self._accepted(number)
+
         try:
-            return parse_welcome(answer) if answer else None
-        except ProtocolError as error:
-            raise HostError(f"{host.text} is not a compile server: {error}") from error
+            response = await self._converse(order, accepted)
+            seconds = asyncio.get_running_loop().time() - began
+            spoken = await self._spoken(response, _PROTOCOLS[order.encoding], seconds)
+        except HostError as error:
+            if self._running.pop(number, None) is not None:
+                self._over(number)
+                self._events.failed(self._host, number, error)
+            return
+        if self._running.pop(number, None) is not None:
+            self._over(number)
+            self._events.finished(self._host, number, spoken)
 
-    async def _open(
-        self, host: HostSpec, factory: Callable[[], P], timeouts: HostTimeouts
-    ) -> tuple[asyncio.Transport, P]:
-        return await open_stream(
-            host,
-            factory,
-            resolver=self.resolver,
-            connect_timeout_seconds=timeouts.connect_seconds,
-            ssh=timeouts.ssh,
-            ssh_server=SSH_SERVERS[host.name in self._stock_over_ssh],
+    async def _converse(self, order: Order, accepted: Callable[[], None]) -> Response:
+        protocol = _PROTOCOLS[order.encoding]
+        parts = encode_request(protocol, order.argv, order.body)
+
+        async def talk(transport: asyncio.Transport, conversation: _Conversation) -> Response:
+            try:
+                return await conversation.exchange(transport, parts)
+            except HostRefusedError as error:
+                await explain_silence(self._spec, conversation)
+                raise HostRefusedError(f"{self._spec.text}: {error}") from error
+            except HostError as error:
+                raise HostError(f"{self._spec.text}: {error}") from error
+            finally:
+                transport.abort()
+
+        return await self._opener.converse(
+            self._spec,
+            self._timeouts,
+            lambda: _Conversation(protocol, self._timeouts.io_seconds, accepted),
+            talk,
         )
 
-    async def _with_either_server(self, host: HostSpec, converse: Callable[[], Awaitable[R]]) -> R:
-        """Converse with our server over ssh, or with distcc's where ours is not installed."""
+    async def _spoken(self, response: Response, protocol: int, seconds: float) -> Spoken:
+        size = len(response.output_raw) + len(response.stderr_raw) + len(response.stdout_raw)
         try:
-            return await converse()
-        except _NotInstalledError:
-            self._stock_over_ssh.add(host.name)
-        try:
-            return await converse()
-        except _NotInstalledError as error:
-            self._stock_over_ssh.discard(host.name)
-            raise HostError(f"{host.text}: neither {' nor '.join(SSH_SERVERS)} is on PATH there") from error
+            if size <= _INLINE_BYTES:
+                spoken = _unpacked(response, protocol, seconds)
+            else:
+                spoken = await asyncio.to_thread(_unpacked, response, protocol, seconds)
+        except ProtocolError as error:
+            raise HostError(f"{self._spec.text}: answered nonsense: {error}") from error
+        self._require_a_compiler(spoken)
+        return spoken
 
-    async def _explain_ssh(self, host: HostSpec, protocol: StreamProtocol) -> None:
-        """Raise what the ssh command's status says about a connection that closed without a word."""
-        if protocol.ssh_ended is None:
-            return
-        try:
-            async with asyncio.timeout(_SSH_END_SECONDS):
-                status = await asyncio.shield(protocol.ssh_ended)
-        except TimeoutError:
-            return
-        if status == _COMMAND_NOT_FOUND and host.command is None:
-            raise _NotInstalledError
-        if status < 0 or status >= _FIRST_SHELL_STATUS:
-            raise HostError(f"{host.text}: the ssh command ended with status {status} and without an answer")
+    def _require_a_compiler(self, spoken: Spoken) -> None:
+        if spoken.status & 0x7F:
+            raise KilledError(f"{self._spec.text}: signal {spoken.status & 0x7F}")
+        exit_code = spoken.status >> 8
+        if exit_code >= _FIRST_SERVER_STATUS:
+            sentence = spoken.stderr.decode(errors="backslashreplace").strip()
+            raise HostRefusedError(f"{self._spec.text}: {sentence or f'status {exit_code}'}")
+        if not spoken.status and not spoken.output:  # no compiler that succeeds leaves nothing
+            raise HostError(f"{self._spec.text}: answered with an empty output")
 
 
-class _NotInstalledError(Exception):
-    """The other side's shell does not know the server's command."""
+def _unpacked(response: Response, protocol: int, seconds: float) -> Spoken:
+    """Raises ProtocolError."""
+    stdout, stderr, output = (
+        unpack_body(protocol, raw, MAX_PLAIN_BYTES)
+        for raw in (response.stdout_raw, response.stderr_raw, response.output_raw)
+    )
+    return Spoken(response.status, stdout, stderr, output, seconds)
+
+
+def unacknowledged_bytes(transport: asyncio.Transport) -> int:
+    """What the kernel still holds of what was written: not yet taken by the other side's kernel."""
+    sock = transport.get_extra_info("socket")
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0\0\0\0"))
+    except OSError:  # not a TCP socket: nothing can be seen
+        return 0
+    return int(count)
 
 
 class _Conversation(StreamProtocol):
     """Feeds the reader; the clock of the I/O timeout restarts with every piece in either direction."""
 
-    def __init__(self, protocol: int, limits: Limits, io_seconds: float) -> None:
-        self._reader = ResponseReader(protocol, limits)
+    def __init__(self, protocol: int, io_seconds: float, accepted: Callable[[], None]) -> None:
+        self._reader = ResponseReader(protocol, Limits())
+        self._accepted = accepted
         self._io_seconds = io_seconds
         self._loop = asyncio.get_running_loop()
         self._response: asyncio.Future[Response] = self._loop.create_future()
@@ -155,6 +233,7 @@ class _Conversation(StreamProtocol):
         try:
             async with asyncio.timeout(self._io_seconds) as self._timeout:
                 await self._send(transport, b"".join(parts))
+                await self._watch_acceptance(transport, sum(map(len, parts)))
                 return await self._response
         except TimeoutError as error:
             raise HostError(f"no progress for {self._io_seconds:g} s") from error
@@ -173,6 +252,16 @@ class _Conversation(StreamProtocol):
             transport.write(view[start : start + _SEND_BYTES])
             await self._writable.wait()
             self._progressed()
+
+    async def _watch_acceptance(self, transport: asyncio.Transport, request_bytes: int) -> None:
+        """Tell when the server has taken the whole request, as far as that can be seen from here."""
+        pause = _FIRST_LOOK_SECONDS
+        while request_bytes > OBSERVABLE_BYTES and not self._response.done():
+            if not transport.get_write_buffer_size() and not unacknowledged_bytes(transport):
+                break
+            await asyncio.wait([self._response], timeout=pause)
+            pause = min(2 * pause, _LAST_LOOK_SECONDS)
+        self._accepted()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -211,23 +300,3 @@ class _Conversation(StreamProtocol):
     def _progressed(self) -> None:
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(self._loop.time() + self._io_seconds)
-
-
-class _Greeter(StreamProtocol):
-    """Collects the answer to a greeting until its blank line or the end."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._data = b""
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        if is_welcome_complete(self._data) or len(self._data) > MAX_WELCOME_BYTES:
-            self._finish()
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self._finish()
-
-    def _finish(self) -> None:
-        if not self.answer.done():
-            self.answer.set_result(self._data)

@@ -7,19 +7,22 @@ import asyncio
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from fleetcc.backends.link import HostTimeouts
 from fleetcc.errors import HostError
 from fleetcc.hosts.grammar import HostKind, HostSpec
 
-# Names are asked again after this long; a fleet whose addresses change is followed soon enough, and a
-# build of thousands of short jobs does not ask for each.
-RESOLVE_SECONDS: Final = 30.0
-
 # The server's command when an `@host` entry names none; the second where the first is not installed.
 SSH_SERVERS: Final = ("fleetccd", "distccd")
+
+# What shells and ssh end with; a server that says no ends with less.
+_FIRST_SHELL_STATUS: Final = 126
+_COMMAND_NOT_FOUND: Final = 127
+# How long after the end of its output a command may take to end itself.
+_SSH_END_SECONDS: Final = 2.0
 
 
 class StreamProtocol(asyncio.Protocol):
@@ -29,52 +32,70 @@ class StreamProtocol(asyncio.Protocol):
 
 
 P = TypeVar("P", bound=StreamProtocol)
+R = TypeVar("R")
+
+
+class _NotInstalledError(Exception):
+    """The other side's shell does not know the server's command."""
 
 
 @dataclass(slots=True)
-class Resolver:
-    """Addresses of names, remembered for RESOLVE_SECONDS."""
+class Opener:
+    """Opens streams, and remembers which ssh hosts lack our server."""
 
-    _known: dict[tuple[str, int], tuple[float, list[str]]] = field(default_factory=dict)
+    _without_ours: set[str] = field(default_factory=set)
 
-    async def addresses(self, name: str, port: int) -> list[str]:
-        """Every address of the name, in the resolver's order; raises HostError."""
+    async def converse(
+        self,
+        host: HostSpec,
+        timeouts: HostTimeouts,
+        factory: Callable[[], P],
+        talk: Callable[[asyncio.Transport, P], Awaitable[R]],
+    ) -> R:
+        """Open a stream and talk; over ssh with our server, or with distcc's where ours is not installed.
+
+        `talk` calls `explain_silence` when the other end has closed without a word. Raises HostError.
+        """
+        try:
+            return await talk(*await self._open(host, timeouts, factory))
+        except _NotInstalledError:
+            self._without_ours.add(host.name)
+        try:
+            return await talk(*await self._open(host, timeouts, factory))
+        except _NotInstalledError as error:
+            self._without_ours.discard(host.name)
+            raise HostError(f"{host.text}: neither {' nor '.join(SSH_SERVERS)} is on PATH there") from error
+
+    async def _open(
+        self, host: HostSpec, timeouts: HostTimeouts, factory: Callable[[], P]
+    ) -> tuple[asyncio.Transport, P]:
+        if host.kind is HostKind.SSH:
+            server = SSH_SERVERS[host.name in self._without_ours]
+            return await _open_ssh(host, factory, ssh_command(host, timeouts.ssh, server))
         loop = asyncio.get_running_loop()
-        known = self._known.get((name, port))
-        if known is not None and loop.time() < known[0]:
-            return known[1]
         try:
-            answers = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise HostError(f"cannot look up {name!r}: {error.strerror or error}") from error
-        addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-        self._known[name, port] = loop.time() + RESOLVE_SECONDS, addresses
-        return addresses
-
-
-async def open_stream(
-    host: HostSpec,
-    protocol_factory: Callable[[], P],
-    *,
-    resolver: Resolver,
-    connect_timeout_seconds: float,
-    ssh: tuple[str, ...],
-    ssh_server: str = SSH_SERVERS[0],
-) -> tuple[asyncio.Transport, P]:
-    """Connect to a host; raises HostError."""
-    if host.kind is HostKind.SSH:
-        return await _open_ssh(host, protocol_factory, ssh_command(host, ssh, ssh_server))
-    failures: list[str] = []
-    loop = asyncio.get_running_loop()
-    for address in await resolver.addresses(host.name, host.port):
-        try:
-            async with asyncio.timeout(connect_timeout_seconds):
-                return await loop.create_connection(protocol_factory, address, host.port)
+            async with asyncio.timeout(timeouts.connect_seconds):
+                return await loop.create_connection(factory, host.name, host.port)
         except TimeoutError:
-            failures.append(f"{address}: no answer in {connect_timeout_seconds:g} s")
+            failure = f"no answer in {timeouts.connect_seconds:g} s"
         except OSError as error:
-            failures.append(f"{address}: {os.strerror(error.errno) if error.errno else error}")
-    raise HostError(f"cannot connect to {host.name} port {host.port} ({'; '.join(failures) or 'no address'})")
+            failure = os.strerror(error.errno) if error.errno else str(error)
+        raise HostError(f"{host.text}: cannot connect to {host.name} port {host.port}: {failure}")
+
+
+async def explain_silence(host: HostSpec, protocol: StreamProtocol) -> None:
+    """Raise what the ssh command's status says about a connection that closed without a word."""
+    if protocol.ssh_ended is None:
+        return
+    try:
+        async with asyncio.timeout(_SSH_END_SECONDS):
+            status = await asyncio.shield(protocol.ssh_ended)
+    except TimeoutError:
+        return
+    if status == _COMMAND_NOT_FOUND and host.command is None:
+        raise _NotInstalledError
+    if status < 0 or status >= _FIRST_SHELL_STATUS:
+        raise HostError(f"{host.text}: the ssh command ended with status {status} and without an answer")
 
 
 def ssh_command(host: HostSpec, ssh: tuple[str, ...], server: str = SSH_SERVERS[0]) -> list[str]:

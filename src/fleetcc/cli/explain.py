@@ -2,19 +2,15 @@
 
 import asyncio
 import os
-import random
 import shlex
 import shutil
 
 import click
 
-from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.backends.distcc import DistccBackend
-from fleetcc.cli.hosts import timeouts_of
+from fleetcc.cli.hosts import THIS_MACHINE, Row, asked_everybody
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import UsageError
-from fleetcc.hosts.grammar import HostKind
 from fleetcc.model import Compiler, Form, Reason
 from fleetcc.settings import Settings, load_settings
 from fleetcc.toolchain.identify import identify
@@ -80,12 +76,16 @@ def _shown(argv: list[bytes]) -> str:
 
 
 async def _suitable(planned: Send, settings: Settings) -> list[tuple[str, Form | None]]:
-    async with asyncio.TaskGroup() as tasks:
-        fleet = Fleet(DistccBackend(), tasks, random.Random(0))
-        if Form.DIRECTIVES in planned.forms:
-            await fleet.learn(planned.hosts, timeouts_of(settings))
-        return [
-            (host.text, fleet.form_for(host, planned.forms))
-            for host in planned.hosts.hosts
-            if host.kind is not HostKind.LOCAL and not host.down
-        ]
+    """Each host that the list stands for, and the form in which it would get the job."""
+    hosts = await asked_everybody(planned.found, settings)
+    return [
+        (str(row["id"]), next((form for form in planned.forms if form.value in _forms(row)), None))
+        for row in hosts.rows
+        if row["answers"] and row["server"] != THIS_MACHINE
+    ]
+
+
+def _forms(row: Row) -> list[str]:
+    forms = row.get("forms", [Form.EXPANDED.value])
+    assert isinstance(forms, list)
+    return forms

@@ -17,6 +17,7 @@ from fleetcc.settings.places import DEFAULT, SYSTEM_DIRECTORY
 from fleetcc.settings.table import RELEVANT_VARIABLES, TABLE, Setting, nearest
 from fleetcc.settings.values import SWITCH, Value, found_in_toml, printable, shortened
 
+Priority = Literal["interactive", "normal", "ci"]
 Mode = Literal["auto", "replica", "preprocessed", "local"]
 
 
@@ -39,6 +40,8 @@ class Settings:
     backoff_seconds: float
     io_timeout_seconds: float
     connect_timeout_seconds: float
+    dns: tuple[str, ...]
+    priority: Priority
     ssh: tuple[str, ...]
     local_slots: int | None
     preprocess_slots: int | None

@@ -10,6 +10,7 @@ from fleetcc.settings import places
 from fleetcc.settings.values import (
     PATH,
     PERIOD,
+    SERVERS,
     SLOTS,
     SWITCH,
     TEXT,
@@ -42,6 +43,7 @@ class Setting:
         return self.kind.in_toml is not None and self.derive is None
 
 
+PRIORITY: Final = choice("interactive", "normal", "ci")
 MODE: Final = choice("auto", "replica", "preprocessed", "local")
 
 TABLE: Final = (
@@ -111,6 +113,15 @@ TABLE: Final = (
     Setting(
         "connect_timeout_seconds", "FLEETCC_CONNECT_TIMEOUT", None, TIMEOUT, 4.0,
         "How long one address of a host may take to accept a connection.",
+    ),
+    Setting(
+        "dns", "FLEETCC_DNS", None, SERVERS, (),
+        "DNS servers to ask for the host list's names instead of the system's.",
+        default_text="those of `/etc/resolv.conf`",
+    ),
+    Setting(
+        "priority", "FLEETCC_PRIORITY", None, PRIORITY, "normal",
+        "How urgent the jobs are: hosts give slots to interactive, normal and ci clients as 4 to 2 to 1.",
     ),
     Setting(
         "ssh", "FLEETCC_SSH", "DISTCC_SSH", WORDS, ("ssh",),

@@ -1,5 +1,6 @@
 """Kinds of value: how each is read from a variable's text and from TOML, and how its errors word it."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ Value = bool | int | float | str | tuple[str, ...] | None
 
 # The most slots that one host may have; distcc stops counting there too.
 MAX_SLOTS: Final = 10_000
+DNS_PORT: Final = 53
 # Thirty years: more is a typing error, and event loops overflow far above it.
 MAX_SECONDS: Final = 1_000_000_000
 
@@ -26,6 +28,7 @@ _SWITCH_WORDS: Final = {
     "1": True, "true": True, "yes": True, "on": True,
 }  # fmt: skip
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_BRACKETED: Final = re.compile(r"\[([^\[\]]*)\](?::([0-9]*))?")
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
@@ -105,6 +108,42 @@ def _toml_words(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def parse_server(text: str) -> tuple[str, int]:
+    """Read `ADDRESS[:PORT]`, an IPv6 address with a port in brackets; raises ValueError."""
+    bracketed = _BRACKETED.fullmatch(text)
+    if bracketed:
+        address, digits = bracketed[1], bracketed[2]
+    elif text.count(":") == 1:
+        address, _, digits = text.partition(":")
+    else:
+        address, digits = text, None
+    port = DNS_PORT if digits is None else int(digits) if _DIGITS.fullmatch(digits) else 0
+    if not 1 <= port <= 65_535:
+        raise ValueError
+    ipaddress.ip_address(address)
+    return address, port
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    return _checked_servers(text.split())
+
+
+def _toml_servers(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return _servers(value)
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError
+    return _checked_servers(value)
+
+
+def _checked_servers(words: list[str]) -> tuple[str, ...]:
+    if not words:
+        raise ValueError
+    for word in words:
+        parse_server(word)
+    return tuple(words)
+
+
 def _slots(text: str) -> int:
     if not _DIGITS.fullmatch(text.strip()):
         raise ValueError
@@ -142,6 +181,12 @@ SWITCH: Final = Kind("0 or 1 (or false, true, no, yes, off, on)", "true or false
 TEXT: Final = Kind("any text", None, _text, _never)
 PATH: Final = Kind("a path", "an absolute path", _text, _absolute)
 WORDS: Final = Kind("a command, split at blanks", "a command or an array of its words", _words, _toml_words)
+SERVERS: Final = Kind(
+    "addresses, each ADDRESS[:PORT], separated by blanks",
+    "a string or an array of addresses, each ADDRESS[:PORT]",
+    _servers,
+    _toml_servers,
+)
 SLOTS: Final = Kind(
     f"a number from 1 to {MAX_SLOTS}", f"an integer from 1 to {MAX_SLOTS}", _slots, _toml_slots
 )

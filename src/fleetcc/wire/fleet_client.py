@@ -1,10 +1,10 @@
 """The client's end of one fleet connection, sans I/O: what may be said, and what was said back.
 
 Theory of operation. After OPENING and HELLO the server's WELCOME comes first. A standing demand lets the
-server grant; each JOB uses up a grant and gets exactly one final answer, a RESULT or an ERROR with its id, also
-when it was cancelled; until then the id stays known, so that an answer that crossed the CANCEL is no fault
-while an answer to anything else is. Frames that the client did not cause (pings, news, unknown types) are
-counted against a budget, and grants against what was demanded: a server that floods is left.
+server grant; each JOB uses up a grant and gets exactly one final answer, a RESULT or an ERROR with its id,
+also when it was cancelled; until then the id stays known, so that an answer that crossed the CANCEL is no
+fault while an answer to anything else is. Frames that the client did not cause (pings, news, unknown types)
+are counted against a budget, and grants against what was demanded: a server that floods is left.
 
 Job ids belong to the connection and are never used twice. `now` is in seconds of any steady clock.
 """
@@ -196,37 +196,43 @@ class FleetClient:
         number, message = frame
         if not self._welcomed and not isinstance(message, (Welcome, Error)):
             raise ProtocolError(f"{type(message).__name__} where Welcome was expected")
+        event: Event | None = None
         match message:
             case Output():
-                return self._take_output(number, message.data)
+                self._take_output(number, message.data)
             case Started():
-                return self._take_started(number)
+                event = self._take_started(number)
             case Result():
-                return self._take_result(number, message)
+                event = self._take_result(number, message)
             case Grant():
-                return self._take_grant(message)
+                event = self._take_grant(message)
             case Error():
-                return self._take_error(number, message, now)
+                event = self._take_error(number, message, now)
             case Ping():
-                return self._take_ping(message, now)
-            case Welcome():
-                self._spend(now)
-                self._welcomed = True
-                return message
-            case Drain():
-                self._spend(now)
-                self._allowed = 0
-                return message
+                event = self._take_ping(message, now)
+            case Welcome() | Drain():
+                event = self._take_news(message, now)
             case Unknown() | Missing():
-                self._spend(now)
-                kind = f"type {message.kind}" if isinstance(message, Unknown) else "type Missing"
-                return Reply(
-                    encode(number, Error(ErrorCode.UNKNOWN_MESSAGE, f"{kind} is not known to this client"))
-                )
+                event = self._take_unknown(number, message, now)
             case Hello() | Demand() | Decline() | Job() | Blob() | Cancel():
                 raise ProtocolError(f"{type(message).__name__}, which only clients send")
             case _:
                 assert_never(message)
+        return event
+
+    def _take_news(self, message: Welcome | Drain, now: float) -> Welcome | Drain:
+        self._spend(now)
+        if isinstance(message, Welcome):
+            self._welcomed = True
+        else:
+            self._allowed = 0
+        return message
+
+    def _take_unknown(self, number: int, message: Unknown | Missing, now: float) -> Reply:
+        self._spend(now)
+        kind = message.kind if isinstance(message, Unknown) else "Missing"
+        text = f"a message of type {kind} is not known to this client"
+        return Reply(encode(number, Error(ErrorCode.UNKNOWN_MESSAGE, text)))
 
     def _job(self, number: int, what: str) -> _Outstanding:
         known = self._jobs.get(number)

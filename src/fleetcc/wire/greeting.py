@@ -22,6 +22,8 @@ GREETING: Final = _VERSION_LINE + _END
 
 # The one that is sent today has some 150 bytes. Whoever reads one stops here.
 MAX_WELCOME_BYTES: Final = 4096
+# The versions of the fleet protocol's frames (wire.fleet.OPENING) that this release speaks.
+FRAME_VERSIONS: Final = "1"
 _MAX_DIGITS: Final = 9
 
 _FORMS: Final = {form.value: form for form in Form}
@@ -49,6 +51,7 @@ def encode_welcome(welcome: Welcome) -> bytes:
         "server": welcome.server,
         "forms": " ".join(form.value for form in welcome.forms),
         "protocols": " ".join(map(str, welcome.protocols)),
+        "frames": FRAME_VERSIONS,
         "slots": welcome.slots,
         "capacity": welcome.capacity,
         "running": welcome.running,
@@ -56,6 +59,16 @@ def encode_welcome(welcome: Welcome) -> bytes:
     }
     lines = [f"{name}: {value}".encode("ascii") for name, value in fields.items()]
     return _LINE_END.join((_VERSION_LINE, *lines)) + _END
+
+
+def encode_unknown_version(opening: bytes) -> bytes:
+    """What a client is told that opens with a version or a word of FLEETCC that is not known here."""
+    lines = (
+        _VERSION_LINE,
+        f"error: {opening[:40]!r} is not an opening that this server knows; update it".encode("ascii"),
+        f"frames: {FRAME_VERSIONS}".encode("ascii"),
+    )
+    return _LINE_END.join(lines) + _END
 
 
 def is_welcome_complete(data: bytes) -> bool:

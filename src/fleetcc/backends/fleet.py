@@ -1,0 +1,316 @@
+"""A host that speaks the fleet protocol: one long-lived connection for all of its jobs.
+
+Bulk goes out in pieces while the transport has room, so that a demand or a cancel never waits behind a
+big source. Silence is measured: a server from which nothing comes for its own ping interval is gone, and a
+job that it does not name in its answer to a ping is lost.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import Final, cast
+
+from fleetcc.backends.link import (
+    MAX_PLAIN_BYTES,
+    HostEvents,
+    KilledError,
+    Order,
+    Spoken,
+    UnfitTextError,
+)
+from fleetcc.backends.stream import StreamProtocol
+from fleetcc.errors import HostError, HostRefusedError, ProtocolError
+from fleetcc.model import Form, Priority
+from fleetcc.scheduling.fleet import Facts, HostType
+from fleetcc.wire import zstd
+from fleetcc.wire.fleet import Drain, Error, ErrorCode, Grant, Hello, Job, Welcome
+from fleetcc.wire.fleet_client import (
+    Began,
+    Closing,
+    Event,
+    Failed,
+    Finished,
+    FleetClient,
+    Forgotten,
+    Reply,
+)
+
+log = logging.getLogger(__name__)
+
+# Smaller answers are unpacked where they arrive: a thread costs more.
+_INLINE_BYTES: Final = 64 << 10
+# What may stand in the transport's buffer before bulk waits.
+_HIGH_WATER_BYTES: Final = 256 << 10
+_FORMS: Final = {form.value: form for form in Form}
+
+
+class FleetLink(StreamProtocol):
+    """The asyncio protocol of one connection, and the link of its host."""
+
+    encodings = (zstd.ZSTD, zstd.RAW)
+
+    def __init__(
+        self,
+        host: str,
+        text: str,
+        hello: Hello,
+        events: HostEvents,
+        executor: Executor,
+        io_seconds: float,
+    ) -> None:
+        self.host = host
+        self._text = text  # the host's name for people
+        self._events = events
+        self._executor = executor
+        self._io_seconds = io_seconds
+        self._loop = asyncio.get_running_loop()
+        self._session = FleetClient(hello)
+        self._transport: asyncio.Transport | None = None
+        self._heard = False
+        self._closed = False
+        self._is_writable = True
+        self._uploads: deque[Iterator[bytes]] = deque()
+        self._numbers: dict[int, int] = {}  # ids on this connection to the agent's job numbers
+        self._ids: dict[int, int] = {}
+        self._unstarted: dict[int, float] = {}  # ids, and since when
+        self._last_heard = self._loop.time()
+        self._ping_seconds = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.answered: asyncio.Future[bool] = self._loop.create_future()  # is it a fleet host?
+
+    # -- from the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected: say who we are."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        self._transport.write(self._session.opening())
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the server."""
+        self._heard = True
+        now = self._last_heard = self._loop.time()
+        try:
+            for event in self._session.receive(data, now):
+                self._take(event)
+        except ProtocolError as error:
+            what = "broke the fleet protocol" if self.answered.done() else "is not a compile server"
+            self._end(HostError(f"{self._text} {what}: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        if not self.answered.done() and not self._heard:
+            self._closed = True
+            self.answered.set_result(False)
+            return
+        reason = f": {exc}" if exc is not None else ""
+        self._end(HostError(f"{self._text}: closed the connection{reason}"))
+
+    def pause_writing(self) -> None:
+        """Bulk must wait."""
+        self._is_writable = False
+
+    def resume_writing(self) -> None:
+        """Bulk may go on."""
+        self._is_writable = True
+        self._pump()
+
+    # -- the link
+
+    def demand(self, most: int, priority: Priority) -> None:
+        """Tell it what it could get."""
+        self._write(self._session.demand(most, priority.slug))
+
+    def decline(self, count: int) -> None:
+        """Give grants back."""
+        self._write(self._session.decline(count))
+
+    def send(self, number: int, order: Order) -> None:
+        """One job, with its source behind it."""
+        assert order.identity is not None
+        job = Job(
+            kind="preprocessed",
+            compiler=order.identity,
+            argv=tuple(order.argv),
+            form=order.form.value,
+            blob_bytes=len(order.body),
+            plain_bytes=order.plain_bytes,
+            encoding=order.encoding,
+        )
+        ident, head = self._session.job(job)
+        self._ids[number], self._numbers[ident] = ident, number
+        self._unstarted[ident] = self._loop.time()
+        blobs = self._session.blobs(ident, order.body)
+        if self._uploads or len(order.body) > _INLINE_BYTES:
+            self._write(head)
+            self._uploads.append(blobs)
+            self._pump()
+        else:
+            self._write(b"".join((head, *blobs)))
+
+    def cancel(self, number: int) -> None:
+        """Kill it there and then."""
+        ident = self._ids.pop(number, None)
+        if ident is not None:
+            self._numbers.pop(ident, None)
+            self._unstarted.pop(ident, None)
+            self._write(self._session.cancel(ident))
+
+    def close(self) -> None:
+        """End the connection; nothing more is told."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        if not self.answered.done():
+            self.answered.cancel()
+
+    # -- what the server says
+
+    def _take(self, event: Event) -> None:
+        if self._closed:
+            return
+        match event:
+            case Grant():
+                self._events.granted(self.host, event.count)
+            case Began():
+                self._unstarted.pop(event.job, None)
+                self._events.started(self.host, self._numbers[event.job])
+            case Finished():
+                self._finished(event)
+            case Failed():
+                self._failed(event.job, _error_of(event.error, self._text))
+            case Forgotten():
+                self._failed(event.job, HostError(f"{self._text}: has lost the job"))
+            case Reply():
+                self._write(event.data)
+            case Welcome():
+                self._welcomed(event)
+            case Drain():
+                self._events.draining(self.host, event.why)
+            case Closing():
+                self._closing(event.error)
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        forms = frozenset(_FORMS[word] for word in welcome.capabilities if word in _FORMS)
+        facts = Facts(
+            HostType.FLEET,
+            max(1, welcome.slots),
+            frozenset(welcome.compilers),
+            forms or frozenset(Form),
+            is_looking=welcome.looking,
+        )
+        if not self.answered.done():
+            self.answered.set_result(True)
+        if self._timer is None:
+            self._ping_seconds = welcome.ping_seconds
+            self._schedule_look()
+        self._events.up(self.host, facts, welcome.program, welcome.instance)
+
+    def _closing(self, error: Error) -> None:
+        self._end(_error_of(error, self._text))
+
+    def _finished(self, event: Finished) -> None:
+        number = self._forget(event.job)
+        if number is None:
+            return
+        size = sum(part.plain_bytes for part in event.result.parts)
+        if size <= _INLINE_BYTES:
+            self._deliver(number, lambda: _spoken(event))
+        else:
+            future = self._loop.run_in_executor(self._executor, _spoken, event)
+            future.add_done_callback(lambda done: self._deliver(number, done.result))
+
+    def _deliver(self, number: int, get: Callable[[], Spoken]) -> None:
+        if self._closed:
+            return
+        try:
+            spoken = get()
+        except ProtocolError as error:
+            self._events.failed(self.host, number, HostError(f"{self._text}: answered nonsense: {error}"))
+            return
+        if spoken.status & 0x7F:
+            killed = KilledError(f"{self._text}: signal {spoken.status & 0x7F}")
+            self._events.failed(self.host, number, killed)
+            return
+        self._events.finished(self.host, number, spoken)
+
+    def _failed(self, ident: int, error: HostError) -> None:
+        number = self._forget(ident)
+        if number is not None:
+            self._events.failed(self.host, number, error)
+
+    def _forget(self, ident: int) -> int | None:
+        number = self._numbers.pop(ident, None)
+        self._unstarted.pop(ident, None)
+        if number is not None:
+            self._ids.pop(number, None)
+        return number
+
+    # -- silence
+
+    def _schedule_look(self) -> None:
+        self._timer = self._loop.call_later(min(self._ping_seconds / 2, self._io_seconds / 2), self._look)
+
+    def _look(self) -> None:
+        """Is the server there, and does it work on what it has?"""
+        now = self._loop.time()
+        if now - self._last_heard >= self._ping_seconds:
+            self._end(HostError(f"{self._text}: silent for {self._ping_seconds:g} s"))
+            return
+        if self._session.outstanding or now - self._last_heard >= self._ping_seconds / 2:
+            self._write(self._session.ping())
+        for ident, since in list(self._unstarted.items()):
+            if now - since >= self._io_seconds:
+                self._write(self._session.cancel(ident))
+                self._failed(ident, HostError(f"{self._text}: did not begin in {self._io_seconds:g} s"))
+        self._schedule_look()
+
+    # -- bytes
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._closed and self._transport is not None:
+            self._transport.write(data)
+
+    def _pump(self) -> None:
+        while self._is_writable and self._uploads and not self._closed:
+            piece = next(self._uploads[0], None)
+            if piece is None:
+                self._uploads.popleft()
+            else:
+                self._write(piece)
+
+    def _end(self, error: HostError) -> None:
+        if self._closed:
+            return
+        if not self.answered.done():
+            self.answered.set_exception(error)
+            self.close()
+        else:
+            self.close()
+            self._events.down(self.host, error)
+
+
+def _spoken(event: Finished) -> Spoken:
+    """Unpack a result; raises ProtocolError."""
+    plain: dict[str, bytes] = {}
+    for part, raw in event.parts():
+        if part.plain_bytes > MAX_PLAIN_BYTES:
+            raise ProtocolError(f"{part.name} of {part.plain_bytes} bytes")
+        plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
+    result = event.result
+    output = plain.get("object", b"")
+    if not result.status and not output:  # no compiler that succeeds leaves nothing
+        raise ProtocolError("success without an output")
+    return Spoken(
+        result.status, plain.get("stdout", b""), plain.get("stderr", b""), output, result.run_seconds
+    )
+
+
+def _error_of(error: Error, text: str) -> HostError:
+    kinds = {ErrorCode.UNFIT: UnfitTextError, ErrorCode.REFUSED: HostRefusedError}
+    kind = kinds.get(ErrorCode(error.code), HostError) if error.code in set(ErrorCode) else HostError
+    return kind(f"{text}: {error.sentence}")

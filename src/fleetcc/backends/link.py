@@ -1,0 +1,100 @@
+"""What every kind of host looks like to the agent: a link that takes demands and jobs, and tells events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from fleetcc.errors import HostError
+from fleetcc.model import Form, Priority
+from fleetcc.scheduling.fleet import Facts
+
+# Of an object or of a message; a claim beyond this is a broken or hostile server.
+MAX_PLAIN_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class HostTimeouts:
+    """The settings that bound one conversation."""
+
+    connect_seconds: float
+    io_seconds: float
+    ssh: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job as a host gets it."""
+
+    argv: Sequence[bytes]
+    form: Form
+    identity: str | None  # of the compiler, for fleet hosts
+    encoding: str  # of the body: raw, lzo or zstd
+    body: bytes
+    plain_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a compiler said and made on a host."""
+
+    status: int  # as wait() gives it
+    stdout: bytes
+    stderr: bytes
+    output: bytes
+    seconds: float | None  # of the compiler, where the host tells or it could be seen
+
+
+class UnfitTextError(HostError):
+    """The host says that this text cannot be compiled away from its machine; no host is to blame."""
+
+
+class KilledError(HostError):
+    """The remote compiler was killed by a signal."""
+
+
+class HostEvents(Protocol):
+    """Where a link tells what happens: on the event loop, and never from within a call to the link."""
+
+    def up(self, host: str, facts: Facts, server: str, instance: str) -> None:
+        """It is connected, or says something new of itself."""
+
+    def down(self, host: str, error: HostError | None) -> None:
+        """The connection has ended, or could not be made; None: as was asked for."""
+
+    def draining(self, host: str, why: str) -> None:
+        """It is leaving, and answers what it has."""
+
+    def granted(self, host: str, count: int) -> None:
+        """It is ready for so many jobs."""
+
+    def started(self, host: str, number: int) -> None:
+        """The job's compiler runs there."""
+
+    def finished(self, host: str, number: int, spoken: Spoken) -> None:
+        """A compiler has spoken."""
+
+    def failed(self, host: str, number: int, error: HostError) -> None:
+        """The host could not do the job; no compiler has spoken."""
+
+
+class Link(Protocol):
+    """One host. Nothing here blocks; what comes of it is told to HostEvents later."""
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """In which bodies may travel, best first."""
+
+    def demand(self, most: int, priority: Priority) -> None:
+        """There are so many jobs for it; 0 takes that back."""
+
+    def decline(self, count: int) -> None:
+        """Give grants back."""
+
+    def send(self, number: int, order: Order) -> None:
+        """Use a grant."""
+
+    def cancel(self, number: int) -> None:
+        """Nobody waits for the job any more; nothing more is told of it."""
+
+    def close(self) -> None:
+        """End the connection; nothing more is told."""
