@@ -137,6 +137,7 @@ class Reason(Enum):
         "no-same-compiler",
         "no host has this very compiler; `fleetcc hosts` shows which hosts have it",
     )
+    NO_GRANT = ("no-grant", "no host had a free slot for it in time (FLEETCC_IO_TIMEOUT)")
     ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately or cannot be reached")
     HOSTS_FAILED = ("hosts-failed", "the hosts that were tried failed before their compiler had spoken")
     REFUSED = ("refused", "the hosts closed without an answer: not allowed there, or no such compiler")

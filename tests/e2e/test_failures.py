@@ -94,7 +94,7 @@ def test_without_fallback_a_failing_fleet_fails_loudly(user: Client) -> None:
     [
         ("", b"no host list"),
         ("a:b:c", b"the host list cannot be used"),
-        ("127.0.0.1:1", b"the hosts that were tried failed"),
+        ("127.0.0.1:1", b"every host failed lately or cannot be reached"),
     ],
 )
 def test_without_fallback_every_lack_of_hosts_is_told(user: Client, hosts: str, words: bytes) -> None:

@@ -286,5 +286,5 @@ def test_an_ssh_command_that_fails_costs_no_compile(user: Client, tmp_path: Path
     user.environment |= {"FLEETCC_SSH": str(tmp_path / "ssh"), "FLEETCC_HOSTS": "@somewhere"}
     user.same_as_plain(*COMMAND, outputs=["a.o"])
     job = user.last_job()
-    assert job["reason"] == Reason.HOSTS_FAILED.slug
+    assert job["reason"] == Reason.ALL_HOSTS_FAILING.slug
     assert job["detail"] == "@somewhere: the ssh command ended with status 255 and without an answer"

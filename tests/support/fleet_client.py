@@ -1,15 +1,11 @@
 """A scripted client of the fleet protocol: says exactly what a test wants, and keeps what it is told."""
 
-import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from typing import Self
 
-from fleetcc.model import Form
-from fleetcc.toolchain.identity import compute_identity
 from fleetcc.wire import zstd
 from fleetcc.wire.fleet import (
     OPENING,
@@ -38,7 +34,6 @@ ARGV = (b"gcc-99", b"-c", b"x.i", b"-o", b"x.o")
 SOURCE = b"int x;\n"
 NO_COMPILER = "0" * 64
 SECONDS = 30.0
-_M = TypeVar("_M")
 
 
 class ClosedError(Exception):
@@ -113,13 +108,13 @@ class FleetClient:
         compiler: str,
         argv: Sequence[bytes] = ARGV,
         source: bytes = SOURCE,
-        form: Form = Form.EXPANDED,
+        form: str = "expanded",
         **fields: object,
     ) -> int:
         """Send a JOB without its source; its id. `fields` replace what is true."""
         encoding, body = zstd.pack(source)
         told = {
-            "kind": "preprocessed", "compiler": compiler, "argv": tuple(argv), "form": form.value,
+            "kind": "preprocessed", "compiler": compiler, "argv": tuple(argv), "form": form,
             "blob_bytes": len(body), "plain_bytes": len(source), "encoding": encoding, **fields,
         }  # fmt: skip
         self.last_id += 1
@@ -129,7 +124,11 @@ class FleetClient:
 
     def upload(self, job: int, source: bytes = SOURCE) -> None:
         """The job's source."""
-        for frame in encode_bulk(Blob, job, zstd.pack(source)[1]):
+        self.blobs(job, zstd.pack(source)[1])
+
+    def blobs(self, job: int, data: bytes) -> None:
+        """These bytes as they are."""
+        for frame in encode_bulk(Blob, job, data):
             self.send(frame)
 
     def run(self, compiler: str, argv: Sequence[bytes] = ARGV, source: bytes = SOURCE, **rest: object) -> int:
@@ -205,7 +204,7 @@ class FleetClient:
         """Hang up."""
         self.sock.close()
 
-    def __enter__(self) -> "FleetClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -244,17 +243,14 @@ class FleetClient:
 
 
 def connect(
-    sock: socket.socket, agent: str = "agent", *, capabilities: Sequence[str] = ("zstd",), answers_pings: bool = True
+    sock: socket.socket,
+    agent: str = "agent",
+    *,
+    capabilities: Sequence[str] = ("zstd",),
+    answers_pings: bool = True,
 ) -> FleetClient:
     """Say HELLO and wait for the WELCOME that knows all compilers."""
     client = FleetClient(sock, answers_pings)
     client.send(OPENING + encode(0, Hello(agent, "test 1", "ann@laptop", tuple(capabilities))))
     client.wait_until(lambda: client.welcomes and not client.welcome.looking)
     return client
-
-
-def digest_of(program: str | Path, environment: Mapping[bytes, bytes]) -> str:
-    """The identity of a compiler, as both ends compute it."""
-    identity = compute_identity(os.fsencode(program), environment)
-    assert identity is not None
-    return identity.digest

@@ -94,6 +94,7 @@ class _Job:
     source: Source
     group: Group
     ended: asyncio.Future[Answer | OnLocalhost]
+    submitted: float
     links: dict[str, Link] = field(default_factory=dict)  # where it has been sent
     unsent: dict[str, Link] = field(default_factory=dict)  # bound there, its text is still being made
     errors: list[HostError] = field(default_factory=list)
@@ -136,6 +137,7 @@ class Fleet:
         self._jobs: dict[int, _Job] = {}
         self._local_since: dict[int, float] = {}
         self._next_number = 1
+        self._last_grant = 0.0
         self._news = asyncio.Event()
         self._settle_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -176,7 +178,7 @@ class Fleet:
 
     async def run(self, group: Group, job: JobSpec, source: Source) -> Answer | OnLocalhost:
         """Wait until a compiler of the fleet has spoken; raises RunLocallyError."""
-        record = _Job(job, source, group, self._loop.create_future())
+        record = _Job(job, source, group, self._loop.create_future(), self._loop.time())
         self._jobs[job.number] = record
         self._dispatcher.submit(job)
         self._schedule_settle()
@@ -228,8 +230,6 @@ class Fleet:
         if known.same_as:
             log.info("host %s is the same server as %s, which serves for both", host, known.same_as)
             facts = Facts(HostType.FLEET, 1)  # without a compiler: no job goes there
-        else:
-            self._dispatcher.backoffs.succeeded(host)
         self._dispatcher.host_up(host, facts)
         self._happened()
 
@@ -259,7 +259,8 @@ class Fleet:
 
     def granted(self, host: str, count: int) -> None:
         """A host is ready for jobs."""
-        self._apply(self._dispatcher.granted(host, count, self._loop.time()))
+        self._last_grant = self._loop.time()
+        self._apply(self._dispatcher.granted(host, count, self._last_grant))
         self._schedule_settle()
 
     def started(self, host: str, number: int) -> None:
@@ -398,9 +399,7 @@ class Fleet:
     def _reason(self, group: Group, needs: Needs, why: Why, errors: Sequence[HostError]) -> RunLocallyError:
         told = "; ".join(map(str, errors)) or self._troubles(group)
         match why:
-            case Why.NO_HOSTS:
-                return RunLocallyError(Reason.NO_HOSTS, told or group.key)
-            case Why.ALL_FAILING:
+            case Why.NO_HOSTS | Why.ALL_FAILING:
                 return RunLocallyError(Reason.ALL_HOSTS_FAILING, told)
             case Why.NO_FORM:
                 return RunLocallyError(Reason.DEBUG_COLUMNS)
@@ -414,7 +413,8 @@ class Fleet:
 
     def _troubles(self, group: Group) -> str:
         found = [self._known[host].trouble for host in group.origins if host in self._known]
-        return "; ".join(filter(None, [*found, *group.membership.troubles.values()]))
+        found += [f"{entry}: {sentence}" for entry, sentence in group.membership.troubles.items()]
+        return "; ".join(filter(None, found))
 
     # -- hosts
 
@@ -492,6 +492,7 @@ class Fleet:
         """Once a second: hosts files, lists and hosts that nobody names, stock hosts to be asked again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self._give_up_in_vain()
             for group in self._groups.look(self._loop.time()):
                 self._dispatcher.drop_group(group.key)
             for host in self._dispatcher.unnamed_hosts():
@@ -499,6 +500,16 @@ class Fleet:
             for host, link in list(self._links.items()):
                 if isinstance(link, StockLink) and link.is_idle and not self._opening.is_known_stock(host):
                     self.down(host, None)
+
+    def _give_up_in_vain(self) -> None:
+        """Jobs that wait although no host has granted anything for as long as a host may be silent."""
+        now = self._loop.time()
+        for job in list(self._jobs.values()):
+            limit = job.group.settings.io_timeout_seconds
+            is_bound = job.links or job.unsent
+            if not is_bound and now - max(self._last_grant, job.submitted) > limit:
+                text = f"no host was ready within {limit:g} s"
+                self._give_up(job, RunLocallyError(Reason.NO_GRANT, text))
 
     def _forget(self, host: str) -> None:
         connecting = self._connecting.get(host)

@@ -32,6 +32,7 @@ _INFRASTRUCTURE: Final = frozenset(
         Reason.ALL_HOSTS_FAILING,
         Reason.BAD_HOST_LIST,
         Reason.HOSTS_FAILED,
+        Reason.NO_GRANT,
         Reason.NO_HOSTS,
         Reason.NO_SAME_COMPILER,
         Reason.REFUSED,
