@@ -6,10 +6,6 @@ from fleetcc.command.languages import suffix_of
 from fleetcc.command.verdict import Compilation
 from fleetcc.model import Family, Form
 
-# The last argument of a job whose text is of the other form (docs/protocol.md).
-FORM_MARK: Final = b"--fleetcc-form="
-DIRECTIVES_MARK: Final = FORM_MARK + b"directives"
-
 # The server reads the source's name and directory out of the text.
 _DIRECTIVES_OPTIONS: Final = (b"-fworking-directory", b"-fdirectives-only")
 
@@ -36,8 +32,6 @@ def remote_argv(compilation: Compilation, form: Form, name: bytes, cwd: bytes | 
         if cwd is not None and compilation.debug and compilation.family is Family.CLANG:
             argv += _clang_directory(compilation, cwd)
     argv += (compilation.stage, source, b"-o", _basename(compilation.output))
-    if form is Form.DIRECTIVES:
-        argv.append(DIRECTIVES_MARK)
     return argv
 
 
