@@ -39,7 +39,8 @@ from tests.support.scripted_server import (
     good_answer,
     honest_answer,
 )
-from tests.support.servers import FakeCompilers, start_fleetccd, stopping
+from tests.support.servers import start_fleetccd, stopping
+from tests.support.shared_gcc import shared_gcc
 
 __all__ = ["client", "good", "installed", "small_disk", "user_without_backoff"]  # fixtures
 
@@ -223,16 +224,13 @@ exec sleep 100
 def test_a_server_killed_in_the_middle_costs_no_build(client: Client, tmp_path: Path) -> None:
     objects = write_project(client, 8)
     wanted = objects_made_by(client, "make", "-s", "-j8", objects=objects)
-    compilers = FakeCompilers(tmp_path / "compilers")
-    lock = compilers.add_blocking("x86_64-linux-gnu-gcc-12")
-    server = start_fleetccd(tmp_path / "server", "--jobs", "4", environment={"FLEETCCD_PATH": compilers.path})
-    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
-    with stopping(server), client.building("make", "-s", "-j8", "CC=fleetcc gcc -O1") as build:
-        eventually(lambda: len(compilers.journal) == 4)
-        server.process.kill()
-        out, err = build.communicate(timeout=60)
-    lock.let_go(8)
-    lock.close()
+    with shared_gcc(client) as gcc:
+        server = start_fleetccd(tmp_path / "server", "--jobs", "4", environment=gcc.server_environment)
+        client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
+        with stopping(server), client.building("make", "-s", "-j8", "CC=fleetcc gcc -O1") as build:
+            gcc.wait_for(4)
+            server.process.kill()
+            out, err = build.communicate(timeout=60)
     assert (build.returncode, out, err) == (0, b"", b"")
     assert {name: (client.work / name).read_bytes() for name in objects} == wanted
     reasons = client.idle_status()["by_reason"]
@@ -271,20 +269,18 @@ def test_an_interrupted_build_ends_its_remote_compilers_at_once(client: Client) 
 
 def test_an_interrupted_build_ends_the_compilers_of_a_fleetccd(client: Client, tmp_path: Path) -> None:
     write_project(client, 4)
-    compilers = FakeCompilers(tmp_path / "compilers")
-    compilers.add("x86_64-linux-gnu-gcc-12", "note start $$\nexec sleep 100\n")
-    server = start_fleetccd(tmp_path / "server", "--jobs", "2", environment={"FLEETCCD_PATH": compilers.path})
-    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
-    with stopping(server):
-        with client.building("make", "-s", "-j4", "CC=fleetcc gcc -O1") as build:
-            eventually(lambda: len(compilers.journal) == 2)
-            interrupt(build)
-            build.communicate(timeout=SOON_SECONDS)
-        pids = [int(line.split()[1]) for line in compilers.journal]
-        assert all(wait_for_end(pid, seconds=1.0) for pid in pids)
-        eventually(lambda: (server.welcome().running, server.welcome().waiting) == (0, 0))
+    with shared_gcc(client) as gcc:
+        server = start_fleetccd(tmp_path / "server", "--jobs", "2", environment=gcc.server_environment)
+        client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}/8,lzo"
+        with stopping(server):
+            with client.building("make", "-s", "-j4", "CC=fleetcc gcc -O1") as build:
+                gcc.wait_for(2)
+                interrupt(build)
+                build.communicate(timeout=SOON_SECONDS)
+            assert all(wait_for_end(pid, seconds=1.0) for pid in gcc.started)
+            eventually(lambda: (server.welcome().running, server.welcome().waiting) == (0, 0))
     assert client.idle_status()["cancelled"] == 4
-    assert len(compilers.journal) == 2
+    assert len(gcc.started) == 2
 
 
 def test_an_interrupted_build_ends_its_local_compilers_and_frees_their_slots(client: Client) -> None:
