@@ -104,9 +104,14 @@ static void fill_standard_descriptors(void)
 /* `fleetcc ...`: verbs and our own options leave here; what comes back is a compiler's argv. */
 static char **read_own_arguments(char **argv)
 {
-    if (argv[1] && strcmp(argv[1], "--no-fallback") == 0) {
-        setenv("FLEETCC_FALLBACK", "0", 1);
-        argv++;
+    static const char priority[] = "--priority=";
+    for (; argv[1]; argv++) {
+        if (strcmp(argv[1], "--no-fallback") == 0)
+            setenv("FLEETCC_FALLBACK", "0", 1);
+        else if (strncmp(argv[1], priority, sizeof priority - 1) == 0)
+            setenv("FLEETCC_PRIORITY", argv[1] + sizeof priority - 1, 1);
+        else
+            break;
     }
     if (!argv[1])
         fail(EXIT_ARGUMENTS,

@@ -310,11 +310,19 @@ def test_without_fallback_a_broken_answer_fails_loudly(world: World, variable: s
     assert done.stderr.startswith(b"fleetcc: the agent broke off, and compiling here instead is switched off")
 
 
-def test_the_option_no_fallback_is_sent_as_the_variable(world: World) -> None:
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["--no-fallback"], {b"FLEETCC_FALLBACK=0"}),
+        (["--priority=ci"], {b"FLEETCC_PRIORITY=ci"}),
+        (["--priority=ci", "--no-fallback"], {b"FLEETCC_FALLBACK=0", b"FLEETCC_PRIORITY=ci"}),
+    ],
+)
+def test_our_options_are_sent_as_variables(world: World, options: list[str], variables: set[bytes]) -> None:
     with world.agent() as agent:
-        world.run("--no-fallback", "probe", "a")
+        world.run(*options, "probe", "a")
         assert agent.request.argv == (b"probe", b"a")
-        assert b"FLEETCC_FALLBACK=0" in agent.request.environment
+        assert variables <= set(agent.request.environment)
 
 
 def test_verbose_says_why_the_compiler_runs_here(world: World) -> None:

@@ -36,6 +36,7 @@ Verbs:
 {verbs}
 Options:
   --no-fallback       before COMPILER: fail when no host can do the job, rather than compile here
+  --priority=CLASS    before COMPILER: interactive, normal or ci; hosts serve them as 4 to 2 to 1
   --show-hosts        print the hosts of the list, one to a line
   -j                  print how many jobs the hosts of the list take together (for make -j)
   --version, --help

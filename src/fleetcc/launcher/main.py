@@ -70,8 +70,14 @@ def _read_own_arguments(
     arguments: tuple[bytes, ...], environment: Environment
 ) -> tuple[tuple[bytes, ...], Environment]:
     """Verbs and our own options leave here; what comes back is a compiler's argv."""
-    if arguments[:1] == (b"--no-fallback",):
-        environment = environment.replace(FLEETCC_FALLBACK=b"0")
+    while arguments:
+        option, equals, value = arguments[0].partition(b"=")
+        if arguments[0] == b"--no-fallback":
+            environment = environment.replace(FLEETCC_FALLBACK=b"0")
+        elif option == b"--priority" and equals:
+            environment = environment.replace(FLEETCC_PRIORITY=value)
+        else:
+            break
         arguments = arguments[1:]
     if not arguments:
         fail(
