@@ -4,13 +4,21 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Final
 
 from fleetcc.model import Compiler
+from fleetcc.toolchain.asking import VARIABLES
+from fleetcc.toolchain.asking import VARIABLES
 from fleetcc.toolchain.identify import UNKNOWN, FileStamp, file_stamp, identify, looks_like_a_compiler
 from fleetcc.toolchain.identity import Identity
 from fleetcc.toolchain.identity_cache import IdentityCache
 
 Key = tuple[bytes, bytes, FileStamp]
+
+# A compiler that is replaced in the middle of a build is noticed this soon; fourteen stats for each job are
+# a tenth of what the agent does for it.
+LOOK_SECONDS: Final = 0.25
+DECIDING_VARIABLES: Final = (b"PATH", *VARIABLES)
 
 
 @dataclass(slots=True)
@@ -21,7 +29,8 @@ class Compilers:
     identities: IdentityCache
     _known: dict[Key, Compiler] = field(default_factory=dict)
     _asking: dict[Key, asyncio.Future[Compiler]] = field(default_factory=dict)
-    _examining: dict[bytes, asyncio.Future[Identity | None]] = field(default_factory=dict)
+    _seen: dict[tuple[bytes, tuple[bytes | None, ...]], tuple[str, float]] = field(default_factory=dict)
+    _examining: dict[tuple[bytes, ...], asyncio.Future[Identity | None]] = field(default_factory=dict)
 
     async def get(self, program: bytes, typed: bytes, environment: Mapping[bytes, bytes]) -> Compiler:
         """What `program` is; UNKNOWN when it is not a compiler by its name or its answer."""
@@ -42,16 +51,29 @@ class Compilers:
 
     async def identity(self, program: bytes, environment: Mapping[bytes, bytes]) -> str | None:
         """The digest of the compiler's identity; None when it cannot be determined, which is rare."""
+        now = asyncio.get_running_loop().time()
+        key = (program, tuple(map(environment.get, DECIDING_VARIABLES)))
+        seen = self._seen.get(key)
+        if seen is not None and now < seen[1]:
+            return seen[0]
+        digest = await self._find(program, environment)
+        if digest is not None:
+            self._seen[key] = digest, now + LOOK_SECONDS
+        return digest
+
+    async def _find(self, program: bytes, environment: Mapping[bytes, bytes]) -> str | None:
         known = self.identities.lookup(program, environment)
         if known is not None:
             return known.digest
-        examining = self._examining.get(program)
+        # The variables are part of the question, as they are of what the cache knows.
+        key = (program, *(environment.get(name, b"") for name in VARIABLES))
+        examining = self._examining.get(key)
         if examining is None:
             loop = asyncio.get_running_loop()
             find = self.identities.find
             examining = loop.run_in_executor(self.executor, find, program, dict(environment))
-            self._examining[program] = examining
-            examining.add_done_callback(lambda _: self._examining.pop(program, None))
+            self._examining[key] = examining
+            examining.add_done_callback(lambda _: self._examining.pop(key, None))
         found = await asyncio.shield(examining)
         return None if found is None else found.digest
 

@@ -6,7 +6,7 @@ Written beside its place and renamed. A file that cannot be read, or is of anoth
 import contextlib
 import logging
 import os
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -18,10 +18,16 @@ _VERSION: Final = 1
 _MOST_BYTES: Final = 64 << 20
 
 
+# One NaN or infinity would spoil everything that is computed with it.
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+_LogSpeed: TypeAlias = Annotated[float, msgspec.Meta(ge=-100, le=100)]
+_Variance: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
 class _File(msgspec.Struct, frozen=True):
     version: int
-    records: list[tuple[bytes, float, str]]  # key, seconds, host; the newest last
-    speeds: dict[str, tuple[float, float]]  # log speed, variance
+    records: list[tuple[bytes, _Seconds, str]]  # key, seconds, host; the newest last
+    speeds: dict[str, tuple[_LogSpeed, _Variance]]
 
 
 def load_history(path: str) -> History:
@@ -32,7 +38,7 @@ def load_history(path: str) -> History:
             stored = msgspec.msgpack.decode(file.read(_MOST_BYTES), type=_File)
     except FileNotFoundError:
         return history
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("the history of durations in %s cannot be read and starts anew: %s", path, error)
         return history
     if stored.version == _VERSION:
