@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+ROUNDS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -33,8 +34,11 @@ test: check
 	$(BIN)/pytest -n $(JOBS) tests/unit $(wildcard tests/simulation)
 	$(BIN)/pytest -n $(JOBS) tests/interop tests/e2e
 
+# All of them, even when a goal is missed; bench.fleet alone takes three quarters of an hour with ROUNDS=3.
 bench: $(READY)
-	@set -e; for each in $(BENCHES); do echo "== $$each"; $(BIN)/python -m $$each; done
+	@status=0; for each in $(filter-out bench.fleet,$(BENCHES)); do \
+		echo "== $$each"; $(BIN)/python -m $$each || status=1; done; \
+	echo "== bench.fleet"; $(BIN)/python -m bench.fleet --rounds $(ROUNDS) || status=1; exit $$status
 
 clean:
 	rm -rf build dist $(VENV)

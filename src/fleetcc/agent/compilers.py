@@ -8,12 +8,13 @@ from typing import Final
 
 from fleetcc.model import Compiler
 from fleetcc.toolchain.asking import VARIABLES
-from fleetcc.toolchain.asking import VARIABLES
 from fleetcc.toolchain.identify import UNKNOWN, FileStamp, file_stamp, identify, looks_like_a_compiler
 from fleetcc.toolchain.identity import Identity
 from fleetcc.toolchain.identity_cache import IdentityCache
 
 Key = tuple[bytes, bytes, FileStamp]
+# A program, and the values of the variables that decide what it runs: another value, another compiler.
+Question = tuple[bytes, tuple[bytes | None, ...]]
 
 # A compiler that is replaced in the middle of a build is noticed this soon; fourteen stats for each job are
 # a tenth of what the agent does for it.
@@ -29,8 +30,8 @@ class Compilers:
     identities: IdentityCache
     _known: dict[Key, Compiler] = field(default_factory=dict)
     _asking: dict[Key, asyncio.Future[Compiler]] = field(default_factory=dict)
-    _seen: dict[tuple[bytes, tuple[bytes | None, ...]], tuple[str, float]] = field(default_factory=dict)
-    _examining: dict[tuple[bytes, ...], asyncio.Future[Identity | None]] = field(default_factory=dict)
+    _seen: dict[Question, tuple[str, float]] = field(default_factory=dict)
+    _examining: dict[Question, asyncio.Future[Identity | None]] = field(default_factory=dict)
 
     async def get(self, program: bytes, typed: bytes, environment: Mapping[bytes, bytes]) -> Compiler:
         """What `program` is; UNKNOWN when it is not a compiler by its name or its answer."""
@@ -56,17 +57,16 @@ class Compilers:
         seen = self._seen.get(key)
         if seen is not None and now < seen[1]:
             return seen[0]
-        digest = await self._find(program, environment)
+        digest = await self._find(key, environment)
         if digest is not None:
             self._seen[key] = digest, now + LOOK_SECONDS
         return digest
 
-    async def _find(self, program: bytes, environment: Mapping[bytes, bytes]) -> str | None:
+    async def _find(self, key: Question, environment: Mapping[bytes, bytes]) -> str | None:
+        program, _ = key
         known = self.identities.lookup(program, environment)
         if known is not None:
             return known.digest
-        # The variables are part of the question, as they are of what the cache knows.
-        key = (program, *(environment.get(name, b"") for name in VARIABLES))
         examining = self._examining.get(key)
         if examining is None:
             loop = asyncio.get_running_loop()

@@ -225,12 +225,9 @@ class Fleet:
     def up(self, host: str, facts: Facts, server: str, instance: str) -> None:
         """A host is connected, or says something new of itself."""
         known = self._known.setdefault(host, _Known())
-        known.server, known.instance, known.trouble = server, instance, ""
-        known.same_as = self._twin_of(host, instance)
-        if known.same_as:
-            log.info("host %s is the same server as %s, which serves for both", host, known.same_as)
-            facts = Facts(HostType.FLEET, 1)  # without a compiler: no job goes there
+        known.server, known.trouble = server, ""
         self._dispatcher.host_up(host, facts)
+        self._set_instance(host, known, instance)
         self._happened()
 
     def down(self, host: str, error: HostError | None) -> None:
@@ -239,7 +236,7 @@ class Fleet:
         if link is not None:
             link.close()
         known = self._known.setdefault(host, _Known())
-        known.instance = known.same_as = ""
+        self._set_instance(host, known, "")
         pause = 0.0
         if error is not None:
             known.trouble = str(error)
@@ -248,7 +245,6 @@ class Fleet:
             log.warning("%s", error)
             self._note_failure(host, error)
         self._apply(self._dispatcher.host_down(host, self._loop.time(), pause))
-        self._untwin(host)
         self._happened()
 
     def draining(self, host: str, why: str) -> None:
@@ -419,16 +415,40 @@ class Fleet:
     # -- hosts
 
     def _group_changed(self, group: Group) -> None:
-        places = []
         group.origins.clear()
+        group.places.clear()
         for member in group.membership.members:
             if not member.host.down:
                 name = host_id(member.host)
                 self._specs[name], self._named_by[name] = member.host, group
                 group.origins[name] = member.origin
-                places.append(Place(name, member.priority, member.weight))
-        self._dispatcher.set_group(group.key, places)
+                group.places[name] = Place(name, member.priority, member.weight)
+        self._place(group)
         self._happened()
+
+    def _place(self, group: Group) -> None:
+        """Tell the dispatcher the group's hosts, each server once however many addresses it has."""
+        servers: dict[str, str] = {}
+        chosen = []
+        for name, place in group.places.items():
+            known = self._known.get(name)
+            first = servers.setdefault(known.instance, name) if known and known.instance else name
+            if known is not None:
+                known.same_as = first if first != name else ""
+            if first == name:
+                chosen.append(place)
+        self._dispatcher.set_group(group.key, chosen)
+
+    def _set_instance(self, host: str, known: _Known, instance: str) -> None:
+        """Which server answers there; two addresses of a list may turn out to be one, or no longer."""
+        before, known.instance = known.instance, instance
+        if before == instance:
+            return
+        twins = {other.instance for name, other in self._known.items() if name != host}
+        if twins & ({before, instance} - {""}):
+            for group in self._groups.all():
+                if host in group.places:
+                    self._place(group)
 
     def _connect(self, host: str) -> None:
         if host not in self._connecting:
@@ -447,24 +467,6 @@ class Fleet:
             self.down(host, error)
         finally:
             del self._connecting[host]
-
-    def _twin_of(self, host: str, instance: str) -> str:
-        """Another host that is the same server under another address."""
-        if instance:
-            for other, known in self._known.items():
-                if other != host and known.instance == instance and not known.same_as:
-                    return other
-        return ""
-
-    def _untwin(self, host: str) -> None:
-        """Whoever was only another address of this host may stand for itself again."""
-        for other, known in self._known.items():
-            if known.same_as == host:
-                known.same_as = known.instance = ""
-                link = self._links.pop(other, None)
-                if link is not None:
-                    link.close()
-                self._apply(self._dispatcher.host_down(other, self._loop.time(), 0.0))
 
     # -- time
 

@@ -15,6 +15,7 @@ from fleetcc.hosts.grammar import HostKind, HostList, HostSpec
 from fleetcc.hosts.membership import Membership
 from fleetcc.hosts.resolver import Resolver
 from fleetcc.hosts.sources import FoundHosts, find_host_list
+from fleetcc.scheduling.fleet import Place
 from fleetcc.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Group:
     jobs: int = 0  # that name it and have not ended
     last_used: float = 0.0
     origins: dict[str, str] = field(default_factory=dict)  # host id -> where it came from
+    places: dict[str, Place] = field(default_factory=dict)  # host id -> its place in the list
     trouble: str = ""  # what is wrong with the file just now
 
 

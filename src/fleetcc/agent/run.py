@@ -81,7 +81,7 @@ def _raise_descriptor_limit() -> None:
 
 
 def _relax_garbage_collection() -> None:
-    """What was imported stays for good; what jobs leave is mostly freed by its counts (a tenth of our time)."""
+    """What was imported stays for good, and what jobs leave is mostly freed by its reference counts."""
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
 
