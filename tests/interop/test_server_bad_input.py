@@ -71,7 +71,7 @@ CLOSED_WITHOUT_A_BYTE = {
     "a web browser": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "a TLS client": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "an authenticating client": b"*",
-    "nearly a greeting": b"FLEETCC/2\r\n\r\n",
+    "nearly a greeting": b"FLEETCD/1\r\n\r\n",
     "version 3": packet(b"DIST", 3) + packet(b"CDIR", 1) + b"/",
     "version 4": packet(b"DIST", 4),
     "version ffffffff": packet(b"DIST", 0xFFFFFFFF),

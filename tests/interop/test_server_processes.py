@@ -247,10 +247,21 @@ def test_a_server_leaves_at_the_end_of_its_lifetime(tmp_path):
 
 
 def test_options_that_distccd_has_and_we_do_not_are_said_to_be_missing(tmp_path):
-    server = start_fleetccd(tmp_path / "server", "--stats", "--zeroconf", "--make-me-a-botnet", "--no-fork")
+    server = start_fleetccd(tmp_path / "server", "--stats", "--make-me-a-botnet", "--no-fork")
     with stopping(server):
-        for word in ("--stats: this version does not", "--zeroconf: this version", "any program"):
+        for word in ("--stats: this version does not", "any program"):
             assert word in server.log
+
+
+def test_a_server_announces_itself_or_says_why_not_and_serves_all_the_same(tmp_path):
+    server = start_fleetccd(tmp_path / "server", "--zeroconf")
+    with stopping(server):
+        with server.connect() as sock:
+            sock.sendall(GOOD)
+            assert read_response(sock).status == 0
+        server.wait_for_log("announced")
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
 
 
 def test_the_insecure_mode_runs_any_program(tmp_path):

@@ -59,10 +59,26 @@ class Done:
         return b""
 
     @property
+    def spoken(self) -> Result:
+        """What a compiler has said; there must be one."""
+        assert self.result is not None, self.error
+        return self.result
+
+    @property
+    def status(self) -> int:
+        """Of the compiler."""
+        return self.spoken.status
+
+    @property
+    def refusal(self) -> Error:
+        """Why no compiler has spoken; none must have."""
+        assert self.error is not None, self.result
+        return self.error
+
+    @property
     def code(self) -> str:
         """Of the error."""
-        assert self.error is not None, self.result
-        return self.error.code
+        return self.refusal.code
 
 
 @dataclass
@@ -250,6 +266,8 @@ def connect(
     answers_pings: bool = True,
 ) -> FleetClient:
     """Say HELLO and wait for the WELCOME that knows all compilers."""
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client = FleetClient(sock, answers_pings)
     client.send(OPENING + encode(0, Hello(agent, "test 1", "ann@laptop", tuple(capabilities))))
     client.wait_until(lambda: client.welcomes and not client.welcome.looking)

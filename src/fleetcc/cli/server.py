@@ -25,6 +25,8 @@ _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 # Stock clients give up after 300 s of silence; one that is told earlier tries its next host.
 _QUEUE_TIMEOUT: Final = 240.0
 _IO_TIMEOUT: Final = 30.0
+# Long enough for a machine that swaps, short enough for jobs whose laptop was closed.
+_PING_SECONDS: Final = 10.0
 _DRAIN_TIMEOUT: Final = 60.0
 _MAX_WAITING: Final = 4000
 # Descriptors beside those of clients: slots, logs, streams and pidfds of running compilers.
@@ -81,6 +83,9 @@ OPTIONS: Final = (
     _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT,
            metavar="SECONDS",
            help="Close clients that send nothing of an unfinished request, or take nothing of an answer."),
+    _value("--ping-interval", type=click.FloatRange(min=0.2, max=3600), default=_PING_SECONDS,
+           metavar="SECONDS",
+           help="Take fleetcc agents from which nothing comes for so long for gone, and end their jobs."),
     _value("--max-waiting", type=click.IntRange(1, 100_000), default=_MAX_WAITING, metavar="N",
            help="Connections that may wait; more are closed."),
     _value("-N", "--nice", type=click.IntRange(0, 19), default=5,
@@ -107,7 +112,7 @@ OPTIONS: Final = (
     _flag("--no-fifo", help="Accepted for distccd's sake; no effect."),
     _flag("--stats", help="Accepted for distccd's sake; not served, which the log says."),
     _value("--stats-port", type=click.IntRange(1, 65535), help="Accepted for distccd's sake; not served."),
-    _flag("--zeroconf", help="Accepted for distccd's sake; not announced, which the log says."),
+    _flag("--zeroconf", help="Announce this server on the local network (mDNS); needs the zeroconf package."),
 )  # fmt: skip
 
 
@@ -233,9 +238,11 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         memory_reserve_bytes=default_reserve(memory) if reserve is None else parse_reserve(reserve, memory),
         queue_timeout_seconds=values["queue_timeout"],
         io_timeout_seconds=values["io_timeout"],
+        ping_seconds=values["ping_interval"],
         job_lifetime_seconds=values["job_lifetime"],
         drain_timeout_seconds=values["drain_timeout"],
         lifetime_seconds=values["lifetime"],
+        is_announced=values["zeroconf"],
         max_waiting=max(1, min(values["max_waiting"], descriptors - _OWN_DESCRIPTORS - 8 * slots)),
     )
 
@@ -280,8 +287,6 @@ def _warn_about(values: Values) -> None:
         logs.warn("--enable-tcp-insecure: every allowed client can run any program as this user")
     if values["stats"] or values["stats_port"]:
         logs.warn("--stats: this version does not serve statistics; ask `fleetcc hosts` or read the log")
-    if values["zeroconf"]:
-        logs.warn("--zeroconf: this version does not announce itself")
 
 
 def _prepare_directories(options: ServerOptions, values: Values, *owned: str | None) -> None:

@@ -6,10 +6,15 @@ so a free slot always finds work but 1,000 waiting requests cost their heads onl
 takes too long is SLOW: it goes on, but no longer keeps others out of the window. A body that is
 complete and checked is READY, and only a READY request may take a slot (RUNNING).
 
-A slot goes to the client with the fewest compilers running, then to the one served longest ago, then
-to the one that has waited longest. Several processes share the slots of one machine; each says in a
-`Claim` per client what it has READY, all of them see all claims, and `choose` is the same function of
-them in every process, so they agree without talking.
+A *late* request is a place in the line without a job: the standing demand of a fleet client, which
+binds one when it is granted, so UPLOADING is its grant. Free slots and one place more are granted: the
+one beyond capacity is there when a slot comes free, and every other job stays free to go elsewhere.
+
+A slot goes to the client with the fewest compilers running for its weight, then to the one served
+longest ago, then to the one that has waited longest. So weights count where there are slots to share, and
+a client that has none is next, whatever its weight. Several processes share the slots of one machine;
+each says in a `Claim` per client what it has READY, all of them see all claims, and `choose` is the same
+function of them in every process, so they agree without talking.
 
 Times are seconds of one monotonic clock that all processes of the machine share.
 """
@@ -19,10 +24,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from fleetcc.model import Priority
+
 # A LAN moves an ordinary preprocessed source in far less; a slower client must not keep others out.
 SLOW_UPLOAD_SECONDS: Final = 2.0
+# The same for a grant that no job has used: a round trip around the world takes less.
+SLOW_GRANT_SECONDS: Final = 0.3
 # Clients without work are remembered for `served`; this many, the rest are forgotten.
 REMEMBERED_CLIENTS: Final = 1_000
+# Clients of distcc's protocol cannot say what they are.
+DEFAULT_WEIGHT: Final = Priority.NORMAL.weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Claim:
     ready: int
     oldest: float  # arrival of the oldest READY request
     served: float  # when this process last started a job of this client; 0.0: never
+    weight: int = DEFAULT_WEIGHT
 
 
 def choose(
@@ -51,7 +63,7 @@ def choose(
     return min(
         (claim for claim in known if claim.ready > 0 and claim.process not in passed_over),
         key=lambda claim: (
-            running.get(claim.client, 0),
+            burden(running.get(claim.client, 0), claim.weight),
             served[claim.client],
             claim.oldest,
             claim.process,
@@ -59,6 +71,15 @@ def choose(
         ),
         default=None,
     )
+
+
+def burden(running: int, weight: int) -> float:
+    """How much of its share a client has: the least is next.
+
+    With halves added, slots come out in the proportion of the weights (as seats do by Sainte-Lague's rule),
+    and not in favour of the small ones; but whoever has none is next, so that no weight starves anybody.
+    """
+    return (running + 0.5) / weight if running else 0.0
 
 
 class Stage(Enum):
@@ -77,7 +98,9 @@ class Entry:
     """One request in the line."""
 
     client: str
-    arrival: float
+    arrival: float  # of a late request: of its grant, because no job waited before
+    is_late: bool = False
+    has_job: bool = True  # false for a demand and a grant
     stage: Stage = Stage.QUEUED
     since: float = 0.0  # when it came to this stage
 
@@ -89,12 +112,28 @@ class _Client:
         default_factory=lambda: {stage: {} for stage in Stage if stage is not Stage.GONE}
     )
     served: float = 0.0
+    weight: int = DEFAULT_WEIGHT
 
     def count(self, *stages: Stage) -> int:
         return sum(len(self.stages[stage]) for stage in stages)
 
     def oldest(self, stage: Stage) -> Entry:
         return next(iter(self.stages[stage]))
+
+    @property
+    def first_queued(self) -> Entry | None:
+        return next(iter(self.stages[Stage.QUEUED]), None)
+
+    @property
+    def ahead(self) -> int:
+        return self.count(Stage.UPLOADING, Stage.READY)
+
+    def upload_turn(self) -> tuple[float, float, float]:
+        entry = self.oldest(Stage.QUEUED)
+        # A grant that is not used is no reason for the next one.
+        unused = self.count(Stage.SLOW) if entry.is_late else 0
+        share = burden(self.ahead + unused + self.count(Stage.RUNNING), self.weight)
+        return share, self.served, entry.arrival
 
 
 class Line:
@@ -105,6 +144,7 @@ class Line:
         self._clients: dict[str, _Client] = {}
         self._waiting: dict[Entry, None] = {}  # in order of arrival
         self._totals = dict.fromkeys(Stage, 0)
+        self._late_ahead = 0  # late requests that are UPLOADING or READY
 
     @property
     def waiting(self) -> int:
@@ -112,39 +152,64 @@ class Line:
         return len(self._waiting)
 
     @property
+    def queued(self) -> int:
+        """How many wait for their permission to upload."""
+        return self._totals[Stage.QUEUED]
+
+    @property
     def ready(self) -> int:
         """How many could start at once."""
         return self._totals[Stage.READY]
 
-    def join(self, client: str, now: float) -> Entry:
-        """A request whose head is known."""
-        entry = Entry(client, now, Stage.QUEUED, now)
-        self._clients.setdefault(client, _Client()).stages[Stage.QUEUED][entry] = None
-        self._totals[Stage.QUEUED] += 1
+    @property
+    def has_unused_grants(self) -> bool:
+        """Whether a grant waits for its job, and keeps others from one."""
+        return any(
+            not entry.has_job for client in self._clients.values() for entry in client.stages[Stage.UPLOADING]
+        )
+
+    def join(self, client: str, now: float, weight: int = DEFAULT_WEIGHT, *, is_late: bool = False) -> Entry:
+        """A request whose head is known, or a demand; the client's weight is the last one that is named."""
+        entry = Entry(client, now, is_late, not is_late, Stage.QUEUED, now)
+        place = self._clients.setdefault(client, _Client())
+        place.weight = weight
+        place.stages[Stage.QUEUED][entry] = None
+        self._count(entry, 1)
         self._waiting[entry] = None
         return entry
 
-    def next_upload(self, now: float) -> Entry | None:
-        """The next request that may send its body; it is UPLOADING from now on."""
-        room = self._totals[Stage.UPLOADING] + self._totals[Stage.READY] < self._window
-        best: _Client | None = None
-        best_key: tuple[int, float, float] | None = None
-        for client in self._clients.values() if self._totals[Stage.QUEUED] else ():
-            if not client.stages[Stage.QUEUED]:
-                continue
-            ahead = client.count(Stage.UPLOADING, Stage.READY)
-            if ahead and not room:
-                continue
-            key = (
-                ahead + client.count(Stage.RUNNING),
-                client.served,
-                client.oldest(Stage.QUEUED).arrival,
-            )
-            if best_key is None or key < best_key:
-                best, best_key = client, key
+    def next_upload(self, now: float, free: int = 0) -> Entry | None:
+        """The next request that may send its body; it is UPLOADING from now on.
+
+        `free` slots could be taken at once, those included for which uploads are on their way.
+        """
+        if not self._totals[Stage.QUEUED]:
+            return None
+        ahead_of_all = self._totals[Stage.UPLOADING] + self._totals[Stage.READY]
+        has_room = ahead_of_all - self._late_ahead < self._window
+        has_late_room = self._late_ahead < max(0, free) + 1
+        best = min(
+            (
+                client
+                for client in self._clients.values()
+                if (entry := client.first_queued) is not None
+                and (has_late_room if entry.is_late else has_room or not client.ahead)
+            ),
+            key=_Client.upload_turn,
+            default=None,
+        )
         if best is None:
             return None
-        return self._move(best.oldest(Stage.QUEUED), Stage.UPLOADING, now)
+        entry = best.oldest(Stage.QUEUED)
+        if entry.is_late:
+            entry.arrival = now
+            self._waiting[entry] = self._waiting.pop(entry)  # stays in order of arrival
+        return self._move(entry, Stage.UPLOADING, now)
+
+    def bind(self, entry: Entry, now: float) -> None:
+        """A job has come for the grant."""
+        entry.has_job = True
+        entry.since = now
 
     def uploaded(self, entry: Entry, now: float) -> None:
         """The body is complete and good."""
@@ -164,26 +229,30 @@ class Line:
             return
         self._waiting.pop(entry, None)
         del self._clients[entry.client].stages[entry.stage][entry]
-        self._totals[entry.stage] -= 1
+        self._count(entry, -1)
         entry.stage = Stage.GONE
         self._forget_idle_clients()
 
-    def mark_slow(self, now: float) -> None:
-        """Uploads that have taken too long stop counting against the window."""
-        if not self._totals[Stage.UPLOADING]:
-            return
-        for client in self._clients.values():
-            for entry in list(client.stages[Stage.UPLOADING]):
-                if now - entry.since >= SLOW_UPLOAD_SECONDS:
-                    self._move(entry, Stage.SLOW, now)
+    def mark_slow(self, now: float) -> bool:
+        """Uploads that have taken too long stop counting against the window; whether there were any."""
+        slow = [
+            entry
+            for client in (self._clients.values() if self._totals[Stage.UPLOADING] else ())
+            for entry in client.stages[Stage.UPLOADING]
+            if now - entry.since >= (SLOW_UPLOAD_SECONDS if entry.has_job else SLOW_GRANT_SECONDS)
+        ]
+        for entry in slow:
+            self._move(entry, Stage.SLOW, now)
+        return bool(slow)
 
     def overdue(self, now: float, limit_seconds: float) -> list[Entry]:
-        """Requests that have waited longer than the limit, oldest first."""
+        """Requests that have waited longer than the limit, oldest first; a demand may stand for ever."""
         found = []
         for entry in self._waiting:
             if now - entry.arrival < limit_seconds:
                 break
-            found.append(entry)
+            if entry.stage is not Stage.QUEUED or not entry.is_late:
+                found.append(entry)
         return found
 
     def claims(self, process: str) -> list[Claim]:
@@ -191,7 +260,7 @@ class Line:
         if not self.ready:
             return []
         return [
-            Claim(process, name, count, client.oldest(Stage.READY).arrival, client.served)
+            Claim(process, name, count, client.oldest(Stage.READY).arrival, client.served, client.weight)
             for name, client in self._clients.items()
             if (count := len(client.stages[Stage.READY]))
         ]
@@ -208,10 +277,15 @@ class Line:
         stages = self._clients[entry.client].stages
         del stages[entry.stage][entry]
         stages[stage][entry] = None
-        self._totals[entry.stage] -= 1
-        self._totals[stage] += 1
+        self._count(entry, -1)
         entry.stage, entry.since = stage, now
+        self._count(entry, 1)
         return entry
+
+    def _count(self, entry: Entry, change: int) -> None:
+        self._totals[entry.stage] += change
+        if entry.is_late and entry.stage in (Stage.UPLOADING, Stage.READY):
+            self._late_ahead += change
 
     def _forget_idle_clients(self) -> None:
         if len(self._clients) <= REMEMBERED_CLIENTS:

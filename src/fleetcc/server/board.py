@@ -53,7 +53,7 @@ class Board:
             return
         if self._notice is None:
             self._notice = self._new_notice()
-        rows = [[claim.client, claim.ready, claim.oldest, claim.served] for claim in claims]
+        rows = [[claim.client, claim.ready, claim.oldest, claim.served, claim.weight] for claim in claims]
         content = json.dumps(rows).encode() if rows else b""
         # Readers see either a whole list or something that does not parse, which they take for nothing.
         os.pwrite(self._notice, content, 0)
@@ -121,8 +121,8 @@ def _parse(process: str, content: bytes) -> list[Claim]:
         return []
     try:
         return [
-            Claim(process, str(client), int(ready), float(oldest), float(served))
-            for client, ready, oldest, served in json.loads(content)
+            Claim(process, str(client), int(ready), float(oldest), float(served), max(1, int(weight)))
+            for client, ready, oldest, served, weight in json.loads(content)
         ]
     except (ValueError, TypeError):
         return []

@@ -1,35 +1,40 @@
 """One client's connection, from its first byte to its last.
 
 Theory of operation. The first bytes tell the protocol: `DIST` begins a request, `FLEETCC/1` asks who we are,
-anything else is closed. Of a request only the head is read; then the connection stops reading until the
-gate lets the body come. It never stops noticing that the client left. When the body is complete a task
-carries the job out; bytes after it are counted and thrown away. Every stage has its time limit: a client
-that stops sending is closed, a client that is waited for is never hurried.
+the fleet protocol's opening hands all that follows to a fleet session, anything else is closed. Of a request
+only the head is read; then the connection stops reading until the gate lets the body come. It never stops
+noticing that the client left. When the body is complete a task carries the job out; bytes after it are
+counted and thrown away. Every stage has its time limit: a client that stops sending is closed, a client that
+is waited for is never hurried.
 
     OPENING ─▶ HEAD ─▶ WAITING ─▶ BODY ─▶ JOB ─▶ ANSWERING ─▶ CLOSED
+        ├───▶ FLEET ────────────────────────────────────────┤
         └───────────────── any of them, on an error or when the client leaves ─▶ CLOSED
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
 from fleetcc.errors import ProtocolError
+from fleetcc.server.distcc_job import DistccJob
 from fleetcc.server.gate import Ticket
 from fleetcc.server.orders import Order
+from fleetcc.server.patience import Patience
+from fleetcc.server.reading import Reading
 from fleetcc.wire.distcc import RequestBody, RequestHead, RequestReader
-from fleetcc.wire.greeting import GREETING
+from fleetcc.wire.fleet import OPENING
+from fleetcc.wire.greeting import encode_unknown_version
+from fleetcc.wire.opening import Opening, recognise
 
 if TYPE_CHECKING:
+    from fleetcc.server.fleet_session import FleetSession
     from fleetcc.server.service import Service
 
 _log: Final = logging.getLogger(__name__)
 
-# Before the head is complete little is known about a client: small reads keep 1,000 of them cheap.
-HEAD_BUFFER_BYTES: Final = 4 << 10
-BODY_BUFFER_BYTES: Final = 256 << 10
 # In units of --io-timeout: how long a head and a body may take although bytes keep coming.
 HEAD_TIMEOUTS: Final = 2
 BODY_TIMEOUTS: Final = 20
@@ -46,6 +51,7 @@ class State(Enum):
     BODY = "body"
     JOB = "job"
     ANSWERING = "answering"
+    FLEET = "fleet"
     CLOSED = "closed"
 
 
@@ -59,15 +65,18 @@ class Connection(asyncio.BufferedProtocol):
         self._service = service
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._reading: Reading | None = None
         self._opening = b""
         self._reader = RequestReader(service.limits)
+        self._fleet: FleetSession | None = None
+        self._protocol = 0
         self._order: Order | None = None
         self._ticket: Ticket | None = None
         self._raw: bytes | None = None
         self._job: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._silence = service.options.io_timeout_seconds
-        self._progress = self._deadline = 0.0
+        self._patience = Patience(self._silence, self.reject)
 
     # -- from the transport
 
@@ -75,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         """A client has connected."""
         # uvloop's transports are what asyncio.Transport says without being instances of it.
         self._transport = cast("asyncio.Transport", transport)
+        self._reading = Reading(self._transport, self._service.hangups, self._hung_up)
         client = self.client or self._service.admit(self._transport)
         if client is None:
             self.state = State.CLOSED
@@ -82,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.client = client
         self._service.opened(self)
-        self._expect(HEAD_TIMEOUTS)
+        self._patience.expect(HEAD_TIMEOUTS)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where the next bytes go: one buffer for all connections, because each is emptied at once."""
@@ -106,10 +116,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def received(self, data: bytes) -> None:
         """Bytes have come; also called for transports that know no buffers."""
-        self._progress = self._loop.time()
+        self._patience.progressed()
         try:
             if self.state is State.OPENING:
                 self._receive_opening(data)
+            elif self._fleet is not None:
+                self._fleet.received(data)
             elif self.state is not State.CLOSED:
                 self._receive_request(data)
         except Exception:  # noqa: BLE001 - one of the three places: one connection's fault ends it alone
@@ -120,15 +132,30 @@ class Connection(asyncio.BufferedProtocol):
 
     def _receive_opening(self, data: bytes) -> None:
         self._opening += data
-        if self._opening.startswith(b"DIST"):
-            self.state = State.HEAD
-            data, self._opening = self._opening, b""
-            self._receive_request(data)
-        elif self._opening.startswith(GREETING):
-            self._service.stats.greetings += 1
-            self.answer([self._service.welcome()], "greeting")
-        elif not b"DIST".startswith(self._opening) and not GREETING.startswith(self._opening):
-            self.reject(f"first bytes {self._opening[:16]!r} where b'DIST' was expected")
+        match recognise(self._opening):
+            case Opening.DISTCC:
+                self.state = State.HEAD
+                data, self._opening = self._opening, b""
+                self._receive_request(data)
+            case Opening.GREETING:
+                self._service.stats.greetings += 1
+                self.answer([self._service.welcome()], "greeting")
+            case Opening.FLEET:
+                self._begin_fleet(self._opening[len(OPENING) :])
+            case Opening.OTHER_VERSION:
+                _log.info("client=%s result=rejected reason=opening %r", self.client, self._opening[:40])
+                self.answer([encode_unknown_version(self._opening)], "rejected")
+            case Opening.UNKNOWN:
+                self.reject(f"first bytes {self._opening[:16]!r} where b'DIST' was expected")
+            case Opening.UNDECIDED:
+                pass
+
+    def _begin_fleet(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._patience.rest()
+        self.state, self.outcome = State.FLEET, "fleet"  # the client may leave when it likes
+        self._fleet = self._service.fleet.open(self, self._transport)
+        self._fleet.received(data)
 
     def _receive_request(self, data: bytes) -> None:
         try:
@@ -146,18 +173,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._reader.extra_bytes > EXTRA_BYTES:
             self.reject(f"{self._reader.extra_bytes} bytes after the request")
         elif self.state is State.WAITING and self._raw is None:
-            self._pause()
+            assert self._reading is not None
+            self._reading.pause()
 
     def _take_head(self, head: RequestHead) -> None:
         order = self._service.order(head)
         if isinstance(order, str):
             self.reject(order)
             return
-        self._order = order
+        self._protocol, self._order = head.protocol, order
         self.state = State.WAITING
-        self._expect(None)
+        self._patience.rest()
         self._ticket = self._service.gate.join(
-            self.client, order.summary, self._may_upload, self._waited_too_long
+            self.client, order.summary, self._may_upload, lambda: self.reject("waited too long for a slot")
         )
 
     def _take_body(self, raw: bytes) -> None:
@@ -172,8 +200,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._raw is not None:
             self._begin_job()
             return
-        self._resume()
-        self._expect(BODY_TIMEOUTS)
+        assert self._reading is not None
+        self._reading.resume()
+        self._patience.expect(BODY_TIMEOUTS)
 
     def _begin_job(self) -> None:
         assert self._order is not None
@@ -181,20 +210,32 @@ class Connection(asyncio.BufferedProtocol):
         assert self._raw is not None
         self.state = State.JOB
         _log.debug("client=%s upload complete bytes=%d", self.client, len(self._raw))
-        self._expect(None)
+        self._patience.rest()
         raw, self._raw = self._raw, None
-        self._job = self._service.start_job(self, self._order, self._ticket, raw)
+        job = DistccJob(self._service, self, self._protocol, self._order, self._ticket, raw)
+        self._job = self._service.start(job)
 
     def answer(self, buffers: Sequence[bytes], outcome: str) -> None:
         """Send this and close."""
         if self.state is State.CLOSED:
             return
         assert self._transport is not None
+        self._patience.rest()
         self.state = State.ANSWERING
         self.outcome = outcome
         self._transport.writelines(buffers)
         self._transport.close()
         self._watch_sending(-1)
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        if self._fleet is not None:
+            self._fleet.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has taken most of it."""
+        if self._fleet is not None:
+            self._fleet.resume_writing()
 
     # -- ends
 
@@ -214,75 +255,38 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def is_waiting(self) -> bool:
-        """Whether no compiler has been started for it yet."""
+        """Whether it is one request, and no compiler has been started for it yet."""
         if self.state is State.JOB:
             return self._ticket is not None and self._ticket.is_waiting
-        return self.state is not State.ANSWERING
+        return self.state not in (State.ANSWERING, State.FLEET)
 
     def _leave(self, reason: str) -> None:
         if self.state is State.CLOSED:
             return
         state, self.state = self.state, State.CLOSED
         self.outcome = self.outcome or "left"
-        self._expect(None)
+        self._patience.rest()
+        if self._timer is not None:
+            self._timer.cancel()
         self._raw = None
         if state is State.JOB:
             assert self._job is not None
             self._job.cancel()  # it leaves the gate when its compiler is gone
+        elif self._fleet is not None:
+            self._fleet.end()
         elif state in (State.WAITING, State.BODY):
             assert self._ticket is not None
-            self._service.hangups.forget(self._descriptor())
+            assert self._reading is not None
+            self._reading.forget()
             self._service.gate.leave(self._ticket)
             _log.info(
                 "client=%s result=%s stage=%s reason=%s", self.client, self.outcome, state.value, reason
             )
 
-    def _waited_too_long(self) -> None:
-        self.reject("waited too long for a slot")
-
-    # -- reading less than comes
-
-    def _pause(self) -> None:
-        assert self._transport is not None
-        self._transport.pause_reading()
-        self._service.hangups.watch(self._descriptor(), self._hung_up)
-
-    def _resume(self) -> None:
-        assert self._transport is not None
-        self._service.hangups.forget(self._descriptor())
-        self._transport.resume_reading()
-
     def _hung_up(self) -> None:
         self._leave("the client left")
         assert self._transport is not None
         self._transport.abort()
-
-    def _descriptor(self) -> int:
-        assert self._transport is not None
-        found: int = self._transport.get_extra_info("socket").fileno()
-        return found
-
-    # -- time limits
-
-    def _expect(self, timeouts: int | None) -> None:
-        """From now on bytes must come, the last of them within so many timeouts; None: none is expected."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if timeouts is not None:
-            self._progress = self._loop.time()
-            self._deadline = self._progress + timeouts * self._silence
-            self._timer = self._loop.call_later(self._silence, self._check_progress)
-
-    def _check_progress(self) -> None:
-        now = self._loop.time()
-        if now >= self._deadline:
-            self.reject("the request did not come in time")
-        elif now - self._progress >= self._silence:
-            self.reject(f"no byte of the request came for {self._silence:g} s")
-        else:
-            silent_until = min(self._progress + self._silence, self._deadline)
-            self._timer = self._loop.call_later(silent_until - now, self._check_progress)
 
     def _watch_sending(self, last_left: int) -> None:
         if self.state is State.CLOSED or self._transport is None:
@@ -292,6 +296,3 @@ class Connection(asyncio.BufferedProtocol):
             self.reject(f"took none of its answer for {self._silence:g} s")
             return
         self._timer = self._loop.call_later(self._silence, self._watch_sending, left)
-
-
-ConnectionFactory = Callable[[], Connection]

@@ -1,16 +1,21 @@
 """The life of a daemon: listens, serves until told to stop, lets running jobs end, goes."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from fleetcc.errors import UsageError
 from fleetcc.server import logs
+from fleetcc.server.announce import announced
 from fleetcc.server.connection import Connection
+from fleetcc.server.job import in_thread
 from fleetcc.server.listening import BACKLOG
 from fleetcc.server.notify import Notifier
+from fleetcc.server.offer import offer_of
 from fleetcc.server.options import ServerOptions
 from fleetcc.server.service import Service
 
@@ -51,9 +56,24 @@ class Daemon:
     async def _work(self, service: Service) -> None:
         servers = [await self._listen(service, sock) for sock in self._listeners]
         self._handle_signals()
+        service.fleet.identify()
         self._say_ready()
-        await self._stop.wait()
+        async with contextlib.AsyncExitStack() as while_serving:
+            await self._announce(service, while_serving)
+            await self._stop.wait()
         await self._drain(service, servers)
+
+    async def _announce(self, service: Service, while_serving: contextlib.AsyncExitStack) -> None:
+        if not self._options.is_announced:
+            return
+        options = self._options
+        arguments = (self._listeners, options.slots, options.compilers)
+        offer = await in_thread(service.pool, offer_of, *arguments)
+        if offer is not None:
+            try:
+                await while_serving.enter_async_context(announced(offer, _log.info))
+            except UsageError as error:
+                _log.warning("%s", error)
 
     async def _listen(self, service: Service, sock: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()

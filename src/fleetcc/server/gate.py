@@ -15,7 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from fleetcc.scheduling.admission import Claim, Entry, Line, Stage, choose
+from fleetcc.scheduling.admission import (
+    DEFAULT_WEIGHT,
+    SLOW_GRANT_SECONDS,
+    Claim,
+    Entry,
+    Line,
+    Stage,
+    choose,
+)
 from fleetcc.server.board import Board
 from fleetcc.server.meter import Meter
 from fleetcc.server.slots import Slot, SlotFiles
@@ -25,6 +33,8 @@ from fleetcc.server.slots import Slot, SlotFiles
 TICK_SECONDS: Final = 1.0
 TICK_SPREAD_SECONDS: Final = 0.1
 ANSWER_TO_BELL_SECONDS: Final = 1.0
+# A little later than a grant becomes slow: timers may come a millisecond early.
+_LOOK_AT_GRANTS_SECONDS: Final = SLOW_GRANT_SECONDS + 0.01
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +71,7 @@ class Gate:
         self._freed_or_taken = False
         self._elsewhere = 0  # slots of other processes, at the last refresh
         self._timer: asyncio.TimerHandle | None = None
+        self._grant_timer: asyncio.TimerHandle | None = None
         board.listen(self._loop.add_reader, self._schedule_turn)
 
     @property
@@ -84,15 +95,30 @@ class Gate:
         return self._line.waiting
 
     def join(
-        self, client: str, command: str, upload: Callable[[], None], expire: Callable[[], None]
+        self,
+        client: str,
+        command: str,
+        upload: Callable[[], None],
+        expire: Callable[[], None],
+        weight: int = DEFAULT_WEIGHT,
+        *,
+        is_late: bool = False,
     ) -> Ticket:
-        """A request whose head is known; `upload` is called when its body may come."""
-        entry = self._line.join(client, time.monotonic())
+        """A request whose head is known; `upload` is called when its body may come.
+
+        A late one stands for a demand: `upload` means that a job is granted, and may join again at once.
+        """
+        entry = self._line.join(client, time.monotonic(), weight, is_late=is_late)
         ticket = Ticket(entry, upload, expire, command)
         self._tickets[entry] = ticket
         self._schedule_turn()
         self._schedule_tick()
         return ticket
+
+    def bind(self, ticket: Ticket, command: str, expire: Callable[[], None]) -> None:
+        """A job has come for a grant."""
+        ticket.command, ticket.expire, ticket.joined = command, expire, time.monotonic()
+        self._line.bind(ticket.entry, ticket.joined)
 
     async def slot(self, ticket: Ticket) -> Slot:
         """Wait for a slot; the body is here. Whoever is cancelled must still `leave`."""
@@ -115,8 +141,9 @@ class Gate:
 
     def close(self) -> None:
         """Give everything back."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._grant_timer):
+            if timer is not None:
+                timer.cancel()
         self._board.close()
         self._slots.close()
         self._meter.close()
@@ -143,9 +170,14 @@ class Gate:
             self._ring_next()
 
     def _let_upload(self) -> None:
+        if not self._line.queued:
+            return
         now = time.monotonic()
-        while (entry := self._line.next_upload(now)) is not None:
+        self._refresh(now)
+        while (entry := self._line.next_upload(now, self._free)) is not None:
             self._tickets[entry].upload()
+            if entry.is_late and self._grant_timer is None:
+                self._grant_timer = self._loop.call_later(_LOOK_AT_GRANTS_SECONDS, self._look_at_grants)
 
     def _start_ready(self) -> None:
         while self._line.ready:
@@ -166,11 +198,18 @@ class Gate:
             self._start(winner.client, slot)
 
     def _free_slot(self) -> Slot | None:
-        now = time.monotonic()
+        self._refresh(time.monotonic())
+        return self._slots.take(self.capacity)
+
+    @property
+    def _free(self) -> int:
+        """Slots that nobody on this machine holds, as far as is known here."""
+        return self.capacity - self._slots.held - self._elsewhere
+
+    def _refresh(self, now: float) -> None:
         if self._meter.needs_refresh(now):
             self._elsewhere = len(self._slots.held_elsewhere())
             self._meter.refresh(now, self._slots.held + self._elsewhere)
-        return self._slots.take(self.capacity)
 
     def _start(self, client: str, slot: Slot) -> None:
         entry = self._line.start(client, time.monotonic())
@@ -215,6 +254,13 @@ class Gate:
         }
         if (winner := self._winner(others)) is not None:
             self._ring(winner)
+
+    def _look_at_grants(self) -> None:
+        self._grant_timer = None
+        if self._line.mark_slow(time.monotonic()):
+            self._schedule_turn()
+        if self._line.has_unused_grants:
+            self._grant_timer = self._loop.call_later(_LOOK_AT_GRANTS_SECONDS, self._look_at_grants)
 
     # -- the tick: once a second while something waits
 

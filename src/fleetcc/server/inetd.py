@@ -7,10 +7,10 @@ import signal
 import socket
 import stat
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fleetcc.errors import ExitCode, UsageError
-from fleetcc.server.connection import Connection
+from fleetcc.server.connection import Connection, State
 from fleetcc.server.options import ServerOptions
 from fleetcc.server.service import Service
 
@@ -79,9 +79,9 @@ async def _on_pipes(service: Service, client: str) -> Connection:
     loop = asyncio.get_running_loop()
     writer, _ = await loop.connect_write_pipe(lambda: _Writer(connection), os.fdopen(sink, "wb", 0))
     pipes = _Pipes(writer)
-    reader, _ = await loop.connect_read_pipe(lambda: _Reader(connection, pipes), os.fdopen(source, "rb", 0))
-    pipes.reader = reader
+    # Bytes may come before the reader's connecting is told here.
     connection.connection_made(pipes)
+    await loop.connect_read_pipe(lambda: _Reader(connection, pipes), os.fdopen(source, "rb", 0))
     return connection
 
 
@@ -119,6 +119,15 @@ class _Pipes(asyncio.Transport):
         for data in list_of_data:
             self._writer.write(data)
 
+    def write(self, data: Any) -> None:
+        self._writer.write(data)
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._writer.set_write_buffer_limits(high, low)
+
     def get_write_buffer_size(self) -> int:
         return self._writer.get_write_buffer_size()
 
@@ -138,6 +147,9 @@ class _Reader(asyncio.Protocol):
         self._connection = connection
         self._pipes = pipes
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._pipes.reader = cast("asyncio.ReadTransport", transport)
+
     def data_received(self, data: bytes) -> None:
         self._connection.received(data)
 
@@ -146,13 +158,19 @@ class _Reader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._connection.eof_received()
-        if self._connection.outcome == "left":
+        if self._connection.state is State.CLOSED:
             self._pipes.abort()
 
 
 class _Writer(asyncio.BaseProtocol):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)

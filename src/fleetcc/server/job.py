@@ -1,7 +1,8 @@
-"""One job on the server: input to a file, wait for the slot, compile, answer. The only caller of compilers.
+"""One compile on the server: input to a file, a slot, the compiler, what it left. The only caller of them.
 
 The slot is held from the compiler's start to its end: unpacking happens before, compressing and sending
-the result after. Whatever happens, the folder is removed and the slot is given back.
+the result after. Whatever happens, the folder is removed and the slot is given back. How the outcome is
+told is the business of `distcc_job` and `fleet_job`.
 """
 
 import asyncio
@@ -12,19 +13,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from fleetcc.command.directives import Prepared, Refusal, prepare
-from fleetcc.errors import ExitCode, ProtocolError
+from fleetcc.errors import ExitCode
 from fleetcc.model import Form
 from fleetcc.server import running
-from fleetcc.server.compilers import Missing, Program
 from fleetcc.server.orders import Order
 from fleetcc.server.slots import Slot
-from fleetcc.wire.distcc import encode_response, pack_body, unpack_body
 
 if TYPE_CHECKING:
-    from fleetcc.server.connection import Connection
     from fleetcc.server.gate import Ticket
     from fleetcc.server.service import Service
 
@@ -40,14 +38,33 @@ MAX_STREAM_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What goes back, in plain bytes."""
+class Spoken:
+    """A compiler has ended; what it left, in plain bytes."""
 
-    outcome: str
     status: int  # as wait() gives it
     stderr: bytes = b""
     stdout: bytes = b""
     output: bytes = b""
+    run_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+    @property
+    def outcome(self) -> str:
+        """The word for the log."""
+        return "compile-error" if self.status else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """No compiler has spoken."""
+
+    outcome: str  # the word for the log
+    code: int  # the exit status that tells a distcc client
+    sentence: str
+
+
+Outcome: TypeAlias = Spoken | NotDone
 
 
 @dataclass(slots=True)
@@ -59,77 +76,74 @@ class Times:
     ended: float = 0.0
 
 
-class Job:
-    """A complete request on its way to its answer."""
+@dataclass(slots=True)
+class Source:
+    """A job's input as it travelled."""
+
+    unpack: Callable[[], bytes] | None  # raises ProtocolError; forgotten once it has been called
+    raw_bytes: int
+    plain_bytes: int  # at least the raw ones, where the protocol does not tell
+
+
+class Compile:
+    """One compile on its way to its outcome."""
 
     def __init__(
-        self, service: "Service", connection: "Connection", order: Order, ticket: "Ticket", raw: bytes
+        self, service: "Service", client: str, order: Order, ticket: "Ticket", source: Source
     ) -> None:
         self._service = service
-        self._connection = connection
+        self._client = client
         self._order = order
         self._ticket = ticket
-        self._raw = raw
+        self._source = source
         self._times = Times(ticket.joined)
 
-    async def run(self) -> None:
-        """Carry it out; raises only CancelledError, and what is a fault of ours."""
-        raw_bytes = len(self._raw)
-        try:
-            result = await self._result()
-            buffers = await self._in_thread(len(result.output), _encode, self._order.protocol, result)
-            self._connection.answer(buffers, result.outcome)
-            self._log_end(result, raw_bytes, sum(map(len, buffers)))
-        except asyncio.CancelledError:
-            self._log_end(Result("disconnected", 0), raw_bytes, 0)
-            raise
-        except ProtocolError as error:
-            self._connection.reject(str(error))
-        except OSError as error:
-            # A full disk, no descriptors: not the compiler's answer, so there is none.
-            _log.error(
-                "client=%s result=failed file=%s: %s", self._connection.client, self._order.file, error
-            )
-            self._connection.abort()
-        finally:
-            self._service.gate.leave(self._ticket)
+    async def run(self, program: Callable[[], bytes | NotDone], started: Callable[[], None]) -> Outcome:
+        """Carry it out; `program` is asked last of all. Raises OSError and ProtocolError.
 
-    async def _result(self) -> Result:
-        if isinstance(self._order.program, Missing):
-            return _failure("missing-compiler", ExitCode.COMPILER_MISSING, self._order.program.sentence)
+        When this returns or raises, the slot is free.
+        """
         folder = self._service.workspace.take_folder()
         try:
-            raw, self._raw = self._raw, b""
-            prepared = await self._in_thread(len(raw), _write_input, self._order, raw, folder)
+            unpack, self._source.unpack = self._source.unpack, None
+            prepared = await self.in_thread(
+                self._source.plain_bytes, _write_input, self._order, unpack, folder
+            )
+            del unpack  # and the bytes with it
             if isinstance(prepared, Refusal):
-                return _failure("form-refused", FORM_REFUSED, prepared.sentence)
+                return NotDone("form-refused", FORM_REFUSED, prepared.sentence)
             slot = await self._service.gate.slot(self._ticket)
-            return await self._compile(self._order.program, folder, prepared, slot)
+            path = program()
+            if isinstance(path, NotDone):
+                return path
+            argv = self._order.compiler_argv(path, folder, prepared)
+            return await self._compile(argv, folder, slot, started)
         finally:
+            self._service.gate.leave(self._ticket)
             self._service.workspace.give_back(folder)
 
     async def _compile(
-        self, program: Program, folder: bytes, prepared: Prepared | None, slot: Slot
-    ) -> Result:
+        self, argv: list[bytes], folder: bytes, slot: Slot, started: Callable[[], None]
+    ) -> Outcome:
         self._times.started = time.monotonic()
-        argv = self._order.compiler_argv(program.path, folder, prepared)
         stdout = os.memfd_create("stdout")
         stderr = os.memfd_create("stderr")
         try:
             try:
                 compiler = running.start(
-                    argv,
-                    folder,
-                    self._service.environment(folder),
-                    (stdout, stderr),
-                    slot.descriptor,
+                    argv, folder, self._service.environment(folder), (stdout, stderr), slot.descriptor
                 )
             except OSError as error:
-                return _cannot_start(program, error)
+                return _cannot_start(argv[0], error)
+            started()
             status = await self._wait(compiler)
             self._times.ended = time.monotonic()
             self._service.gate.leave(self._ticket)
-            return await self._collect(status, folder, (stdout, stderr))
+            if status is None:
+                limit = self._service.options.job_lifetime_seconds
+                sentence = f"stopped after {limit:g} s, the lifetime of a job on this server"
+                return NotDone("timeout", ExitCode.TIMEOUT, sentence)
+            return await self._collect(compiler, status, folder, (stdout, stderr))
         finally:
             os.close(stdout)
             os.close(stderr)
@@ -146,38 +160,45 @@ class Job:
         finally:
             self._service.compilers.discard(compiler)
 
-    async def _collect(self, status: int | None, folder: bytes, streams: tuple[int, int]) -> Result:
-        stdout, stderr = _content(streams[0]), _content(streams[1])
-        if status is None:
-            limit = self._service.options.job_lifetime_seconds
-            stderr += f"fleetccd: stopped after {limit:g} s, the lifetime of a job on this server\n".encode()
-            return Result("timeout", ExitCode.TIMEOUT << 8, stderr, stdout)
-        if status:
-            return Result("compile-error", status, stderr, stdout)
-        path = os.path.join(folder, self._order.output_name)
-        output = await self._in_thread(_size(path), _read_output, path)
-        return Result("ok", 0, stderr, stdout, output)
+    async def _collect(
+        self, compiler: running.Running, status: int, folder: bytes, streams: tuple[int, int]
+    ) -> Spoken:
+        output = b""
+        if not status:
+            path = os.path.join(folder, self._order.output_name)
+            output = await self.in_thread(_size(path), _read_output, path)
+        return Spoken(
+            status,
+            _content(streams[1]),
+            _content(streams[0]),
+            output,
+            self._times.ended - self._times.started,
+            compiler.cpu_seconds,
+            compiler.peak_bytes,
+        )
 
-    async def _in_thread(self, size_bytes: int, work: "Callable[..., _T]", *arguments: object) -> _T:
+    async def in_thread(self, size_bytes: int, work: "Callable[..., _T]", *arguments: object) -> _T:
+        """Do it where so many bytes belong: here or in a thread."""
         if size_bytes < THREAD_BYTES:
             return work(*arguments)
         return await in_thread(self._service.pool, work, *arguments)
 
-    def _log_end(self, result: Result, in_bytes: int, out_bytes: int) -> None:
+    def log_end(self, outcome: str, status: int, out_bytes: int) -> None:
+        """The one line of this job."""
         times = self._times
         ended = times.ended or time.monotonic()
-        self._service.stats.count(result.outcome)
+        self._service.stats.count(outcome)
         _log.info(
             "client=%s result=%s compiler=%s file=%s exit=%d signal=%d wait_ms=%d run_ms=%d in=%d out=%d",
-            self._connection.client,
-            result.outcome,
+            self._client,
+            outcome,
             self._order.compiler_name,
             self._order.file,
-            result.status >> 8,
-            result.status & 0x7F,
+            status >> 8,
+            status & 0x7F,
             ((times.started or ended) - times.joined) * 1000,
             (ended - times.started) * 1000 if times.started else 0,
-            in_bytes,
+            self._source.raw_bytes,
             out_bytes,
         )
 
@@ -192,8 +213,8 @@ async def in_thread(pool: ThreadPoolExecutor, work: "Callable[..., _T]", *argume
         raise
 
 
-def _write_input(order: Order, raw: bytes, folder: bytes) -> Prepared | Refusal | None:
-    text = unpack_body(order.protocol, raw, order.max_source_bytes)
+def _write_input(order: Order, unpack: Callable[[], bytes], folder: bytes) -> Prepared | Refusal | None:
+    text = unpack()
     prepared: Prepared | None = None
     if order.command.form is Form.DIRECTIVES:
         outcome = prepare(text)
@@ -205,11 +226,6 @@ def _write_input(order: Order, raw: bytes, folder: bytes) -> Prepared | Refusal 
         while view:
             view = view[file.write(view) :]
     return prepared
-
-
-def _encode(protocol: int, result: Result) -> list[bytes]:
-    bodies = [pack_body(protocol, plain) for plain in (result.stderr, result.stdout, result.output)]
-    return encode_response(protocol, result.status, *bodies)
 
 
 def _size(path: bytes) -> int:
@@ -233,13 +249,9 @@ def _content(descriptor: int) -> bytes:
     return os.pread(descriptor, min(size, MAX_STREAM_BYTES), 0) if size else b""
 
 
-def _failure(outcome: str, code: int, sentence: str) -> Result:
-    return Result(outcome, code << 8, sentence.encode() + b"\n")
-
-
-def _cannot_start(program: Program, error: OSError) -> Result:
+def _cannot_start(program: bytes, error: OSError) -> NotDone:
     code = (
         ExitCode.OUT_OF_MEMORY if error.errno in (errno.EAGAIN, errno.ENOMEM) else ExitCode.COMPILER_MISSING
     )
-    name = program.path.decode(errors="replace")
-    return _failure("missing-compiler", code, f"fleetccd: failed to exec {name}: {error.strerror}")
+    name = program.decode(errors="replace")
+    return NotDone("missing-compiler", code, f"fleetccd: failed to exec {name}: {error.strerror}")

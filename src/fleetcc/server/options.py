@@ -19,7 +19,9 @@ class ServerOptions:
     memory_reserve_bytes: int  # 0: memory never matters
     queue_timeout_seconds: float
     io_timeout_seconds: float  # without a byte sent or taken by a client that has to
+    ping_seconds: float  # a fleet client from which nothing comes for so long is gone
     job_lifetime_seconds: float  # 0: for ever
     drain_timeout_seconds: float
     lifetime_seconds: float  # 0: for ever; tests end their servers by it
     max_waiting: int
+    is_announced: bool  # on the local network, by mDNS

@@ -1,4 +1,4 @@
-"""From a request's head to an order: which program may run, on which arguments; or why not."""
+"""From a request's head or a fleet job to an order: which program may run, on which arguments; or why not."""
 
 import os
 import re
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.directives import Prepared
-from fleetcc.command.serverside import Refused, ServerCommand, server_argv, understand
+from fleetcc.command.serverside import FORM_MARK, Refused, ServerCommand, server_argv, understand
+from fleetcc.model import Form
 from fleetcc.server.compilers import CompilerRules, Forbidden, Missing, Program
 from fleetcc.wire.distcc import RequestHead
+from fleetcc.wire.fleet import Job
 
 # A preprocessed source, plain or packed. The largest real ones, tables turned into arrays, have some 100 MB.
 MAX_SOURCE_BYTES: Final = 512 << 20
@@ -18,14 +20,12 @@ _MAX_NAME: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that this server will carry out."""
+    """A compile that this server will carry out."""
 
-    protocol: int
     command: ServerCommand
     program: Program | Missing
     input_name: bytes
     output_name: bytes
-    max_source_bytes: int = MAX_SOURCE_BYTES
 
     @property
     def compiler_name(self) -> str:
@@ -57,7 +57,25 @@ def understand_request(head: RequestHead, rules: CompilerRules) -> Order | str:
     program = rules.resolve(command.compiler)
     if isinstance(program, Forbidden):
         return program.sentence
-    return Order(head.protocol, command, program, _input_name(command), b"output.o")
+    return _order(command, program)
+
+
+def understand_job(job: Job, program: bytes) -> Order | str:
+    """The same for a job of a fleet client, whose program is the one with the identity that it names."""
+    name = job.argv[0] if job.argv else b""
+    if b"/" in name:
+        return f"compiler {name!r}: a name without a directory was expected"
+    if any(word.startswith(FORM_MARK) for word in job.argv):
+        return "a form mark in a job that names its form"
+    directives = (FORM_MARK + b"directives",) if job.form == Form.DIRECTIVES.value else ()
+    command = understand(job.argv + directives)
+    if isinstance(command, Refused):
+        return command.sentence
+    return _order(command, Program(program))
+
+
+def _order(command: ServerCommand, program: Program | Missing) -> Order:
+    return Order(command, program, _input_name(command), b"output.o")
 
 
 def _input_name(command: ServerCommand) -> bytes:

@@ -1,6 +1,7 @@
 """Runs one compiler: its own process group, its slot's descriptor inherited, its end seen through a pidfd.
 
-When `wait` returns or raises, the whole group is gone.
+When `wait` returns or raises, the whole group is gone. It is killed without asking first: what it leaves is
+in its job's folder, which is removed anyway, and its slot is free at once.
 """
 
 import asyncio
@@ -12,8 +13,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-# Between asking a compiler to end (it removes its temporary files) and ending it.
-KILL_AFTER_SECONDS: Final = 2.0
 # One output file; DOTO's length has 32 bit, and an object of this size is a runaway.
 MAX_OUTPUT_BYTES: Final = 1 << 30
 
@@ -25,44 +24,37 @@ class Running:
         loop = asyncio.get_running_loop()
         self._process = process
         self._pidfd = os.pidfd_open(process.pid)
-        self._kill: asyncio.TimerHandle | None = None
+        self.cpu_seconds = 0.0  # of it and its children, once it has ended
+        self.peak_bytes = 0  # resident, of the biggest among them
         self._ended: asyncio.Future[int] = loop.create_future()
         loop.add_reader(self._pidfd, self._reap)
 
     async def wait(self) -> int:
-        """The wait status. Cancelling this stops the compiler, and waits until it is gone."""
+        """The wait status. Cancelling this kills the compiler, and waits until it is gone."""
         try:
             return await asyncio.shield(self._ended)
         except asyncio.CancelledError:
-            self.stop()
+            self.kill()
             await asyncio.wait([self._ended])
             raise
 
-    def stop(self) -> None:
-        """Ask the group to end, then make it end. Does nothing when it has ended."""
-        if self._ended.done() or self._kill is not None:
-            return
-        self._signal(signal.SIGTERM)
-        self._kill = asyncio.get_running_loop().call_later(KILL_AFTER_SECONDS, self.kill)
-
     def kill(self) -> None:
-        """End the whole group now."""
+        """End the whole group now. Does nothing when it has ended."""
         if not self._ended.done():
-            self._signal(signal.SIGKILL)
+            self._kill_group()
 
-    def _signal(self, number: int) -> None:
+    def _kill_group(self) -> None:
         # The leader is not reaped before `_ended` is set, so its number cannot belong to anyone else.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
-        if self._kill is not None:
-            self._kill.cancel()
         # Children that the driver left behind hold the slot's descriptor; none outlives its job.
-        self._signal(signal.SIGKILL)
-        _, status = os.waitpid(self._process.pid, 0)
+        self._kill_group()
+        _, status, used = os.wait4(self._process.pid, 0)
+        self.cpu_seconds, self.peak_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if not self._ended.done():
             self._ended.set_result(status)

@@ -5,19 +5,19 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Protocol
 
 from fleetcc import __version__
 from fleetcc.model import Form
 from fleetcc.server.access import peer_address
 from fleetcc.server.board import Board
-from fleetcc.server.connection import BODY_BUFFER_BYTES, HEAD_BUFFER_BYTES, Connection
-from fleetcc.server.gate import Gate, Ticket
+from fleetcc.server.connection import Connection
+from fleetcc.server.fleet import FleetSide
+from fleetcc.server.gate import Gate
 from fleetcc.server.hangup import HangupWatch
-from fleetcc.server.job import Job
 from fleetcc.server.meter import Meter
 from fleetcc.server.options import ServerOptions
 from fleetcc.server.orders import MAX_SOURCE_BYTES, Order, understand_request
@@ -29,6 +29,9 @@ from fleetcc.wire.greeting import Welcome, encode_welcome
 
 _log: Final = logging.getLogger(__name__)
 
+# Before a request's head is complete little is known about a client: small reads keep 1,000 of them cheap.
+HEAD_BUFFER_BYTES: Final = 4 << 10
+BODY_BUFFER_BYTES: Final = 256 << 10
 # Enough to keep LZO off the event loop; compilers need the processors more.
 MAX_THREADS: Final = 4
 # One client may fill most of the waiting room, never all of it.
@@ -51,6 +54,19 @@ class Stats:
     def count(self, outcome: str) -> None:
         """One job has ended this way."""
         self.jobs[outcome] = self.jobs.get(outcome, 0) + 1
+
+
+class Work(Protocol):
+    """A job, whoever it is for."""
+
+    async def run(self) -> None:
+        """Carry it out and answer; raises only CancelledError, and what is a fault of ours."""
+
+    def broken(self) -> None:
+        """It ended by a fault of ours."""
+
+    def over(self) -> None:
+        """It has ended, however, perhaps before it began."""
 
 
 class Service:
@@ -80,7 +96,9 @@ class Service:
             ),
             options.queue_timeout_seconds,
         )
+        self.fleet = FleetSide(self)
         self._tasks = asyncio.TaskGroup()
+        self._background: list[asyncio.Task[None]] = []
         self._per_client: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -107,12 +125,16 @@ class Service:
         """What a request asks for, or the sentence that refuses it."""
         return understand_request(head, self.options.compilers)
 
-    def start_job(
-        self, connection: Connection, order: Order, ticket: Ticket, raw: bytes
-    ) -> "asyncio.Task[None]":
-        """Carry out a complete request in a task of its own."""
-        job = Job(self, connection, order, ticket, raw)
-        return self._tasks.create_task(self._supervise(job, connection))
+    def start(self, job: Work) -> "asyncio.Task[None]":
+        """Carry out a job all of whose input is here, in a task of its own."""
+        task = self._tasks.create_task(self._supervise(job))
+        # Not in the task: one that is cancelled before its first step never takes one.
+        task.add_done_callback(lambda _: job.over())
+        return task
+
+    def start_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this as long as the server lives."""
+        self._background.append(self._tasks.create_task(work))
 
     def opened(self, connection: Connection) -> None:
         """A connection was admitted."""
@@ -165,11 +187,14 @@ class Service:
                     await work(self)
                 finally:
                     self.kill()
+                    for task in self._background:
+                        task.cancel()
         finally:
             self.close()
 
     def drop_waiting(self) -> None:
-        """Close every connection whose job has not begun."""
+        """No new jobs: close every connection whose job has not begun, and tell fleet clients."""
+        self.fleet.drain("the server was told to stop")
         for connection in [found for found in self.connections if found.is_waiting()]:
             connection.abort()
 
@@ -188,15 +213,15 @@ class Service:
         """Give everything back; the event loop still runs."""
         self.gate.close()
         self.hangups.close()
-        self.pool.shutdown(wait=True)
+        self.pool.shutdown(wait=True, cancel_futures=True)
         self.workspace.close()
 
-    async def _supervise(self, job: Job, connection: Connection) -> None:
+    async def _supervise(self, job: Work) -> None:
         try:
             await job.run()
         except Exception:  # noqa: BLE001 - one of the three places: a job's fault must not end the server
-            _log.exception("client=%s result=internal-error", connection.client)
-            connection.abort()
+            _log.exception("result=internal-error")
+            job.broken()
 
     def _counted(self, client: str) -> str | None:
         mine = self._per_client.get(client, 0)

@@ -37,7 +37,9 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_JOB_BYTES)]
 Text: TypeAlias = Annotated[str, Meta(max_length=4096)]
 Word: TypeAlias = Annotated[str, Meta(max_length=128)]
-Digest: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+# Whoever learns from a duration must not get NaN, an infinity or less than nothing; 30 years are enough.
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class ErrorCode(StrEnum):
@@ -139,9 +141,9 @@ class Result(Struct, frozen=True):
 
     status: Annotated[int, Meta(ge=0, le=0xFFFF)]  # as wait() gives it
     parts: Annotated[tuple[Part, ...], Meta(max_length=1000)] = ()
-    run_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_bytes: int = 0
+    run_seconds: Seconds = 0.0
+    cpu_seconds: Seconds = 0.0
+    peak_bytes: Annotated[int, Meta(ge=0)] = 0
 
 
 class Cancel(Struct, frozen=True):
@@ -236,34 +238,44 @@ def encode_bulk(cls: type[Blob] | type[Output], job: int, data: bytes | memoryvi
 class FrameReader:
     """Bytes in, frames out, however the bytes are cut. After an error it stays failed."""
 
-    __slots__ = ("_buffer", "_error")
+    __slots__ = ("_error", "_held", "_wanted")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._held = bytearray()  # the beginning of a frame
+        self._wanted = HEADER.size  # how long that must be before it is worth looking at
         self._error: str | None = None
 
     def receive(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete; raises ProtocolError."""
         if self._error is not None:
             raise ProtocolError(self._error)
-        if self._buffer:
-            data = self._buffer + data
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return []
+            data = bytes(self._held)
         frames: list[Frame] = []
-        at, end = 0, len(data)
         try:
-            while end - at >= HEADER.size:
-                length, kind, job = HEADER.unpack_from(data, at)
-                _check_length(length, kind)
-                start = at + HEADER.size
-                if end - start < length:
-                    break
-                at = start + length
-                frames.append(Frame(job, _decode(kind, data[start:at])))
+            self._held = bytearray(data[self._parse(data, frames) :])
         except ProtocolError as error:
-            self._error, self._buffer = str(error), b""
+            self._error, self._held = str(error), bytearray()
             raise
-        self._buffer = data[at:]
         return frames
+
+    def _parse(self, data: bytes, frames: list[Frame]) -> int:
+        """Appends the whole frames; answers where the rest begins."""
+        at, end = 0, len(data)
+        while True:
+            self._wanted = HEADER.size
+            if end - at < HEADER.size:
+                return at
+            length, kind, job = HEADER.unpack_from(data, at)
+            _check_length(length, kind)
+            self._wanted += length
+            if end - at < self._wanted:
+                return at
+            start, at = at + HEADER.size, at + self._wanted
+            frames.append(Frame(job, _decode(kind, data[start:at])))
 
 
 def _check_length(length: int, kind: int) -> None:
@@ -280,6 +292,6 @@ def _decode(kind: int, body: bytes) -> Message:
         return Unknown(kind)
     try:
         message: Message = decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"a {_TYPES[kind].__name__} message that cannot be read: {error}") from None
     return message

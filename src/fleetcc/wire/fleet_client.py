@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 from fleetcc.errors import ProtocolError
 from fleetcc.wire.fleet import (
+    MAX_COUNT,
     MAX_JOB_BYTES,
     OPENING,
     Blob,
@@ -44,6 +45,8 @@ from fleetcc.wire.fleet import (
 # Frames that nobody asked for: this many at once, and so many in each second.
 _UNSOLICITED_BURST: Final = 1000.0
 _UNSOLICITED_PER_SECOND: Final = 100.0
+# Smaller pieces of a result are merged: single bytes shall not cost an object each.
+_SMALL_PIECE: Final = 4096
 _FIRST_ID: Final = 1
 _LAST_ID: Final = 0xFFFF_FFFF
 
@@ -136,6 +139,7 @@ class FleetClient:
 
     def demand(self, most: int, priority: str) -> bytes:
         """So many jobs are there for the server."""
+        most = min(most, MAX_COUNT)
         # The server may have granted out of the old demand what has not arrived here yet.
         self._allowed += most
         return encode(0, Demand(most, priority))
@@ -145,13 +149,14 @@ class FleetClient:
         return encode(0, Decline(count))
 
     def job(self, job: Job) -> tuple[int, bytes]:
-        """Send a job: its id here, and the bytes that its blobs follow."""
+        """Send a job: its id here, and the bytes that its blobs follow; raises where it does not fit."""
         number = self._next_id
         if number > _LAST_ID:
             raise ProtocolError("this connection has used up its job ids")
+        head = encode(number, job)
         self._next_id += 1
         self._jobs[number] = _Outstanding()
-        return number, encode(number, job)
+        return number, head
 
     def blobs(self, number: int, data: bytes) -> Iterator[bytes]:
         """The job's source as frames; stops when the job is over or cancelled."""
@@ -199,7 +204,7 @@ class FleetClient:
         event: Event | None = None
         match message:
             case Output():
-                self._take_output(number, message.data)
+                self._take_output(number, message.data, now)
             case Started():
                 event = self._take_started(number)
             case Result():
@@ -240,12 +245,18 @@ class FleetClient:
             raise ProtocolError(f"{what} for job {number}, which it does not have or has answered already")
         return known
 
-    def _take_output(self, number: int, data: bytes) -> None:
+    def _take_output(self, number: int, data: bytes, now: float) -> None:
         known = self._job(number, "Output")
+        if not data:
+            self._spend(now)
         known.received += len(data)
         if known.received > MAX_JOB_BYTES:
             raise ProtocolError(f"more than {MAX_JOB_BYTES} bytes of output for one job")
-        if not known.is_cancelled:
+        if known.is_cancelled:
+            return
+        if known.pieces and len(known.pieces[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
+            known.pieces[-1] += data
+        else:
             known.pieces.append(data)
 
     def _take_started(self, number: int) -> Began | None:

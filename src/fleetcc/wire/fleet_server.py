@@ -1,10 +1,10 @@
 """The server's end of one fleet connection, sans I/O: what the client may say, and what it is told.
 
 Theory of operation. It begins after OPENING. HELLO comes first; then demands, and jobs for grants. A job
-that cannot be taken is answered at once and its BLOBs are passed over; a taken one is *uploading* until all of
-its bytes are here. Each gets one final answer, a RESULT or an ERROR with its id, also after CANCEL. What breaks
-the protocol is a ProtocolError: the connection is to be ended. Frames that cost the client nothing (demands,
-pings, scraps of blobs, ...) are counted against a budget, so that a flood of them ends the connection too.
+that cannot be taken is answered at once and its BLOBs are passed over; a taken one is *uploading* until
+all of its bytes are here. Each gets one final answer, a RESULT or an ERROR with its id, also after
+CANCEL. What breaks the protocol is a ProtocolError: the connection is to be ended. Frames that cost the
+client nothing (demands, pings, scraps of blobs) count against a budget: a flood of them ends it too.
 
 Ids of jobs grow, so one number remembers which are used up. `now` is in seconds of any steady clock.
 """
@@ -12,11 +12,11 @@ Ids of jobs grow, so one number remembers which are used up. `now` is in seconds
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from fleetcc.errors import ProtocolError
-from fleetcc.model import Form, Priority
-from fleetcc.wire import zstd
+from fleetcc.model import Priority
+from fleetcc.wire.budget import Budget
 from fleetcc.wire.fleet import (
     Blob,
     Cancel,
@@ -40,10 +40,18 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
-
-PREPROCESSED: Final = "preprocessed"
-# What a WELCOME lists: kinds of jobs, forms, and encodings of bodies.
-CAPABILITIES: Final = (PREPROCESSED, *(form.value for form in Form), zstd.ZSTD)
+from fleetcc.wire.fleet_requests import (
+    Cancelled,
+    Complaint,
+    Declined,
+    Demanded,
+    Event,
+    Offered,
+    Opened,
+    Reply,
+    Uploaded,
+    obstacle,
+)
 
 # An honest HELLO has some hundred bytes.
 MAX_HELLO_BYTES: Final = 16 << 10
@@ -59,70 +67,7 @@ _MAX_TEXT: Final = 4000  # fleet.Text allows 4096
 _NOT_GRANTED: Final = (ErrorCode.NOT_GRANTED, "a job without a grant", "wait for a grant")
 _LEAVING: Final = (ErrorCode.DRAINING, "this server is leaving", "compile it elsewhere")
 
-_FORMS: Final = frozenset(form.value for form in Form)
 _PRIORITIES: Final = {priority.slug: priority for priority in Priority}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Bytes to send back, caused by what came."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The client has said who it is; it waits for a WELCOME."""
-
-    hello: Hello
-
-
-@dataclass(frozen=True, slots=True)
-class Demanded:
-    """So many jobs wait for this server; replaces what was said before."""
-
-    most: int
-    priority: Priority
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """So many grants are free again."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A job has used up a grant; its source is on its way."""
-
-    number: int
-    job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """All of the job's source is here, as it travelled."""
-
-    number: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """Nobody waits for the job; it is to be ended, and answered."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """The client tells what it does not like."""
-
-    error: Error
-
-
-Event: TypeAlias = Reply | Opened | Demanded | Declined | Offered | Uploaded | Cancelled | Complaint
 
 
 @dataclass(slots=True)
@@ -138,8 +83,9 @@ class _Job:
 class FleetServer:
     """One connection's state."""
 
-    def __init__(self, max_source_bytes: int) -> None:
+    def __init__(self, max_source_bytes: int, now: float) -> None:
         self._max_source_bytes = max_source_bytes
+        self._opened = now
         self._reader = FrameReader()
         self._early: int | None = 0  # bytes before HELLO; None: it is here
         self._grants: deque[float] = deque()  # when each was given
@@ -148,8 +94,7 @@ class FleetServer:
         self._is_draining = False
         self._progress = 0.0  # when something of an upload has come
         self._token = 0
-        self._budget = FRAME_BURST
-        self._budget_at: float | None = None
+        self._budget = Budget(FRAME_BURST, FRAMES_PER_SECOND)
 
     # -- to the client
 
@@ -201,9 +146,9 @@ class FleetServer:
     # -- how it stands
 
     @property
-    def grants(self) -> int:
-        """Grants that no job has used."""
-        return len(self._grants)
+    def is_open(self) -> bool:
+        """Whether the client has said who it is."""
+        return self._early is None
 
     @property
     def jobs(self) -> int:
@@ -212,6 +157,8 @@ class FleetServer:
 
     def overdue(self, now: float, limit_seconds: float) -> str | None:
         """What should have come long ago; None when nothing should."""
+        if not self.is_open and now - self._opened >= limit_seconds:
+            return f"no Hello came for {limit_seconds:g} s"
         if self._grants and now - self._grants[0] >= limit_seconds:
             return f"a grant was neither used nor declined for {limit_seconds:g} s"
         uploads = [job.since for job in self._jobs.values() if job.missing and not job.is_cancelled]
@@ -248,7 +195,7 @@ class FleetServer:
             case Job():
                 events = self._take_job(number, message, now)
             case Demand():
-                self._spend(now)
+                self._budget.spend(now)
                 priority = _PRIORITIES.get(message.priority, Priority.NORMAL)
                 events = (Demanded(message.most, priority),)
             case Decline():
@@ -260,10 +207,10 @@ class FleetServer:
             case Hello():
                 events = self._take_hello(message)
             case Error():
-                self._spend(now)
+                self._budget.spend(now)
                 events = (Complaint(message),)
             case Unknown():
-                self._spend(now)
+                self._budget.spend(now)
                 text = f"a message of type {message.kind} is not known to this server"
                 events = (Reply(error_frame(number, ErrorCode.UNKNOWN_MESSAGE, text, "it was passed over")),)
             case Welcome() | Grant() | Missing() | Started() | Output() | Result() | Drain():
@@ -279,7 +226,7 @@ class FleetServer:
         return (Opened(hello),)
 
     def _take_decline(self, count: int, now: float) -> Sequence[Event]:
-        self._spend(now)
+        self._budget.spend(now)
         if self._is_draining:
             count = min(count, len(self._grants))  # the others were revoked meanwhile
         if count > len(self._grants):
@@ -294,32 +241,16 @@ class FleetServer:
         self._last_id = number
         self._progress = now
         if not self._grants:
-            self._spend(now)
+            self._budget.spend(now)
             return (Reply(error_frame(number, *(_LEAVING if self._is_draining else _NOT_GRANTED))),)
         self._grants.popleft()
-        obstacle = self._obstacle(job)
-        if obstacle is not None:
-            return Declined(1), Reply(error_frame(number, *obstacle))
+        refused = obstacle(job, self._max_source_bytes)
+        if refused is not None:
+            return Declined(1), Reply(error_frame(number, *refused))
         self._jobs[number] = _Job(job.blob_bytes, now)
         if not job.blob_bytes:
             return Offered(number, job), Uploaded(number, b"")
         return (Offered(number, job),)
-
-    def _obstacle(self, job: Job) -> tuple[ErrorCode, str, str] | None:
-        """Why this is no job for this server."""
-        for what, found, served in (
-            ("kind", job.kind, (PREPROCESSED,)),
-            ("form", job.form, sorted(_FORMS)),
-            ("encoding", job.encoding, zstd.ENCODINGS),
-        ):
-            if found not in served:
-                text = f"{what} {found!r} is not served"
-                return ErrorCode.UNSUPPORTED, text, f"this server takes {', '.join(served)}"
-        size = max(job.blob_bytes, job.plain_bytes)
-        if size > self._max_source_bytes:
-            text = f"a source of {size} bytes; the limit is {self._max_source_bytes}"
-            return ErrorCode.TOO_LARGE, text, "compile it locally"
-        return None
 
     def _take_blob(self, number: int, data: bytes, now: float) -> Sequence[Event]:
         known = self._jobs.get(number)
@@ -327,7 +258,7 @@ class FleetServer:
             if number > self._last_id:
                 raise ProtocolError(f"Blob for job {number}, which there is not")
             if len(data) < SCRAP_BYTES:
-                self._spend(now)
+                self._budget.spend(now)
             return ()
         if len(data) > known.missing:
             raise ProtocolError(f"job {number} has more bytes of Blob than were announced")
@@ -336,13 +267,13 @@ class FleetServer:
         known.pieces.append(data)
         if known.missing:
             if len(data) < SCRAP_BYTES:
-                self._spend(now)
+                self._budget.spend(now)
             return ()
         pieces, known.pieces = known.pieces, []
         return (Uploaded(number, pieces[0] if len(pieces) == 1 else b"".join(pieces)),)
 
     def _take_cancel(self, number: int, now: float) -> Sequence[Event]:
-        self._spend(now)
+        self._budget.spend(now)
         if number > self._last_id or not number:
             raise ProtocolError(f"Cancel for job {number}, which there is not")
         known = self._jobs.get(number)
@@ -353,19 +284,10 @@ class FleetServer:
         return (Cancelled(number),)
 
     def _take_ping(self, ping: Ping, now: float) -> Sequence[Event]:
-        self._spend(now)
+        self._budget.spend(now)
         if ping.answer:
             return ()
         return (Reply(encode(0, Ping(ping.token, answer=True, jobs=tuple(self._jobs)))),)
-
-    def _spend(self, now: float) -> None:
-        if self._budget_at is not None:
-            gained = max(0.0, now - self._budget_at) * FRAMES_PER_SECOND
-            self._budget = min(FRAME_BURST, self._budget + gained)
-        self._budget_at = now
-        self._budget -= 1
-        if self._budget < 0:
-            raise ProtocolError(f"a flood: more than {FRAMES_PER_SECOND:g} frames a second that are no jobs")
 
 
 def error_frame(number: int, code: ErrorCode, text: str, remedy: str = "") -> bytes:

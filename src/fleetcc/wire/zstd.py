@@ -47,6 +47,8 @@ def _expand(data: bytes, plain_bytes: int) -> bytes:
         size = zstandard.frame_content_size(data)
         if size not in (-1, plain_bytes):
             raise ProtocolError(f"a zstd frame of {size} plain bytes where {plain_bytes} were announced")
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=plain_bytes)
+        return zstandard.ZstdDecompressor().decompress(
+            data, max_output_size=plain_bytes, allow_extra_data=False
+        )
     except zstandard.ZstdError as error:
         raise ProtocolError(f"a body that is not zstd: {error}") from None

@@ -5,7 +5,18 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetcc.scheduling.admission import REMEMBERED_CLIENTS, SLOW_UPLOAD_SECONDS, Claim, Line, Stage, choose
+from fleetcc.model import Priority
+from fleetcc.scheduling.admission import (
+    REMEMBERED_CLIENTS,
+    SLOW_GRANT_SECONDS,
+    SLOW_UPLOAD_SECONDS,
+    Claim,
+    Entry,
+    Line,
+    Stage,
+    burden,
+    choose,
+)
 
 
 def claim(client, process="p1", ready=1, oldest=1.0, served=0.0):
@@ -161,3 +172,188 @@ def test_counts_agree_with_the_entries_whatever_happens(events, window):
     assert line.ready == stages[Stage.READY]
     assert line.waiting == len(entries) - stages[Stage.RUNNING]
     assert sum(line.running().values()) == stages[Stage.RUNNING]
+
+
+# -- weights
+
+
+def test_a_client_without_a_compiler_is_next_whatever_its_weight():
+    claims = [claim("me", oldest=1.0), Claim("p1", "ci", 1, 2.0, 9.0, Priority.CI.weight)]
+    assert choose(claims, {"me": 1}) == claims[1]
+
+
+def test_equal_weights_count_compilers():
+    assert burden(1, 2) < burden(2, 2) < burden(3, 2)
+
+
+@given(st.lists(st.sampled_from(list(Priority)), min_size=1, max_size=4), st.integers(1, 40))
+def test_slots_come_out_in_proportion_to_the_weights(priorities, slots):
+    running = dict.fromkeys(range(len(priorities)), 0)
+    weights = [priority.weight for priority in priorities]
+    for _ in range(slots):
+        running[min(running, key=lambda each: burden(running[each], weights[each]))] += 1
+    for client, weight in enumerate(weights):
+        share = slots * weight / sum(weights)
+        assert running[client] <= share + 1 or running[client] == 1
+        assert running[client] >= min(1, slots // len(weights), share - 1 - len(weights) / 2)
+
+
+def test_the_last_weight_that_is_named_is_the_clients():
+    line = Line(10)
+    line.join("a", 1.0, 4)
+    line.join("a", 2.0, 1)
+    while (entry := line.next_upload(3.0)) is not None:
+        line.uploaded(entry, 3.0)
+    assert [found.weight for found in line.claims("p")] == [1]
+
+
+# -- late requests: demands and grants
+
+
+def demand(line: Line, client: str, count: int, now: float = 1.0, weight: int = 2) -> list[Entry]:
+    return [line.join(client, now, weight, is_late=True) for _ in range(count)]
+
+
+def granted(line: Line, free: int, now: float = 2.0) -> list[Entry]:
+    found = []
+    while (entry := line.next_upload(now, free)) is not None:
+        found.append(entry)
+    return found
+
+
+def test_free_slots_and_one_more_are_granted():
+    line = Line(window=4)
+    demand(line, "a", 10)
+    assert len(granted(line, free=4)) == 5
+    assert granted(line, free=4) == []
+
+
+def test_with_all_slots_in_use_one_is_granted():
+    line = Line(window=4)
+    demand(line, "a", 10)
+    first = granted(line, free=0)
+    assert len(first) == 1
+    assert granted(line, free=-3) == []
+    line.uploaded(first[0], 3.0)
+    assert granted(line, free=0) == []  # it is the one beyond
+    line.start("a", 4.0)
+    assert len(granted(line, free=0)) == 1
+
+
+def test_grants_alternate_between_clients():
+    line = Line(window=4)
+    demand(line, "a", 10)
+    demand(line, "b", 10)
+    assert Counter(entry.client for entry in granted(line, free=5)) == {"a": 3, "b": 3}
+
+
+def test_grants_go_by_weight():
+    line = Line(window=4)
+    demand(line, "me", 20, weight=4)
+    demand(line, "ci", 20, weight=1)
+    assert Counter(entry.client for entry in granted(line, free=9)) == {"me": 8, "ci": 2}
+
+
+def test_stock_requests_and_grants_do_not_take_each_others_room():
+    line = Line(window=2)
+    demand(line, "fleet", 10)
+    for now in range(10):
+        line.join("stock", float(now))
+    assert Counter(entry.client for entry in granted(line, free=2)) == {"fleet": 3, "stock": 2}
+
+
+def test_a_grant_that_is_not_used_keeps_nobody_waiting_and_earns_no_other():
+    line = Line(window=2)
+    demand(line, "idle", 10)
+    demand(line, "busy", 10)
+    first = granted(line, free=0, now=2.0)
+    assert [entry.client for entry in first] == ["idle"]
+    assert line.has_unused_grants
+    assert not line.mark_slow(2.0 + SLOW_GRANT_SECONDS / 2)
+    assert line.mark_slow(2.01 + SLOW_GRANT_SECONDS)
+    assert not line.has_unused_grants
+    assert [entry.client for entry in granted(line, free=0)] == ["busy"]
+
+
+def test_a_job_that_came_has_the_time_of_an_upload():
+    line = Line(window=2)
+    demand(line, "a", 1)
+    (entry,) = granted(line, free=0, now=2.0)
+    line.bind(entry, 2.2)
+    assert not line.mark_slow(2.1 + SLOW_UPLOAD_SECONDS)
+    assert line.mark_slow(2.2 + SLOW_UPLOAD_SECONDS)
+    line.uploaded(entry, 9.0)
+    assert line.ready == 1
+
+
+def test_a_demand_may_stand_for_ever_and_a_grant_may_not():
+    line = Line(window=2)
+    demand(line, "a", 2, now=1.0)
+    assert line.overdue(1000.0, 10.0) == []
+    (entry,) = granted(line, free=0, now=1000.0)
+    assert line.overdue(1009.0, 10.0) == []
+    assert line.overdue(1010.0, 10.0) == [entry]
+
+
+def test_overdue_requests_stay_in_order_when_grants_are_among_them():
+    line = Line(window=10)
+    demand(line, "late", 1, now=1.0)
+    stock = [line.join("stock", float(now)) for now in (2.0, 3.0)]
+    (late,) = (entry for entry in granted(line, free=1, now=5.0) if entry.is_late)
+    assert line.overdue(14.0, 10.0) == stock
+    assert line.overdue(15.0, 10.0) == [*stock, late]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("jJugsl"), st.sampled_from("abc")), max_size=100), st.integers(1, 4)
+)
+def test_one_job_beyond_the_slots_waits_whatever_happens(events, slots):
+    line = Line(slots)
+    entries: list[Entry] = []
+    for now, (what, client) in enumerate(events):
+        running = sum(line.running().values())
+        if what in "jJ":
+            entries.append(line.join(client, float(now), is_late=what == "J"))
+        elif what == "g":
+            line.next_upload(now, slots - running)
+        elif what == "u":
+            uploading = [entry for entry in entries if entry.stage is Stage.UPLOADING]
+            if uploading:
+                line.uploaded(uploading[0], now)
+        elif what == "s" and running < slots:
+            winner = choose(line.claims("p"), line.running())
+            if winner is not None:
+                line.start(winner.client, now)
+        elif what == "l" and entries:
+            line.leave(entries.pop(0))
+        late = [entry for entry in entries if entry.is_late]
+        ahead = sum(entry.stage in (Stage.UPLOADING, Stage.READY) for entry in late)
+        assert line._late_ahead == ahead
+        assert ahead + sum(entry.stage is Stage.RUNNING for entry in late) <= slots + 1
+
+
+@given(
+    st.lists(st.sampled_from(["stock", "fleet", "ci"]), min_size=1, max_size=3, unique=True),
+    st.integers(1, 6),
+)
+def test_nobody_who_wants_a_slot_is_kept_from_one(names, slots):
+    """Every client wants more than it gets; the compiler that has run longest ends first."""
+    line = Line(slots)
+    order: list[Entry] = []
+    for name in names:
+        for _ in range(200):
+            line.join(name, 0.0, 1 if name == "ci" else 2, is_late=name != "stock")
+    starts: Counter[str] = Counter()
+    for now in range(1, 100):
+        while (entry := line.next_upload(now, slots - len(order))) is not None:
+            line.uploaded(entry, now)
+        while len(order) < slots:
+            winner = choose(line.claims("p"), line.running())
+            assert winner is not None
+            order.append(line.start(winner.client, now))
+            starts[winner.client] += 1
+        line.leave(order.pop(0))
+    weights = {name: 1 if name == "ci" else 2 for name in names}
+    fair = sum(starts.values()) / sum(weights.values())
+    for name, weight in weights.items():
+        assert starts[name] >= 0.5 * fair * weight, starts

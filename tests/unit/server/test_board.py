@@ -24,8 +24,11 @@ def boards(tmp_path):
 
 def test_others_see_what_was_published_and_one_does_not_see_oneself(boards):
     one, two = boards(), boards()
-    one.publish([Claim(one.name, "10.0.0.1", 3, 5.5, 1.25), Claim(one.name, "uid:7", 1, 6.0, 0.0)])
-    assert two.others() == [Claim(one.name, "10.0.0.1", 3, 5.5, 1.25), Claim(one.name, "uid:7", 1, 6.0, 0.0)]
+    one.publish([Claim(one.name, "10.0.0.1", 3, 5.5, 1.25), Claim(one.name, "uid:7", 1, 6.0, 0.0, 4)])
+    assert two.others() == [
+        Claim(one.name, "10.0.0.1", 3, 5.5, 1.25),
+        Claim(one.name, "uid:7", 1, 6.0, 0.0, 4),
+    ]
     assert one.others() == []
 
 
@@ -50,7 +53,9 @@ def test_the_notice_of_a_dead_process_is_removed(boards, tmp_path):
     assert os.listdir(tmp_path / "waiting") == []
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b"[[1]]", b"7", b"\xff", b'[["a", "x", 1, 1]]'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[", b"[[1]]", b"7", b"\xff", b'[["a", "x", 1, 1, 1]]', b'[["a", 1, 1, 1]]']
+)
 def test_a_notice_in_the_middle_of_being_written_says_nothing(boards, content):
     one, two = boards(), boards()
     one.publish([Claim(one.name, "a", 1, 1.0, 1.0)])

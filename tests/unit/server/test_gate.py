@@ -208,3 +208,58 @@ async def test_leaving_twice_and_in_every_state_is_no_fault(new_gate, started):
     await settle()
     assert gate.running == 1
     again.leave()
+
+
+# -- late requests
+
+
+class Grantee:
+    """A fleet client: wants so many jobs, and notes the grants that it has."""
+
+    def __init__(self, gate: Gate, client: str, want: int) -> None:
+        self.gate = gate
+        self.client = client
+        self.want = want
+        self.granted: list[gate_module.Ticket] = []
+        self._join()
+
+    def _join(self) -> None:
+        if self.want:
+            self.want -= 1
+            self.queued = self.gate.join(self.client, "", self._grant, lambda: None, is_late=True)
+
+    def _grant(self) -> None:
+        self.granted.append(self.queued)
+        self._join()
+
+
+async def test_late_requests_are_granted_for_free_slots_and_one_more(new_gate):
+    gate = new_gate(slots=3)
+    client = Grantee(gate, "a", 10)
+    await settle()
+    assert len(client.granted) == 4
+    for ticket in client.granted:
+        gate.bind(ticket, "gcc x.c", lambda: None)
+    slots = [asyncio.ensure_future(gate.slot(ticket)) for ticket in client.granted]  # noqa: TID251
+    await settle()
+    assert [slot.done() for slot in slots] == [True, True, True, False]
+    assert len(client.granted) == 4
+    gate.leave(client.granted[0])
+    await settle()
+    assert slots[3].done()
+    assert len(client.granted) == 5
+    for ticket in (*client.granted, client.queued):
+        gate.leave(ticket)
+
+
+async def test_a_grant_that_nobody_uses_is_given_to_another_soon(new_gate, monkeypatch):
+    monkeypatch.setattr(gate_module, "TICK_SECONDS", 60.0)
+    gate = new_gate(slots=1)
+    idle = Grantee(gate, "idle", 2)
+    await settle()
+    other = Grantee(gate, "other", 1)
+    await settle()
+    assert (len(idle.granted), len(other.granted)) == (2, 0)
+    await until(lambda: len(other.granted) == 1)
+    for ticket in (*idle.granted, *other.granted):
+        gate.leave(ticket)

@@ -7,8 +7,9 @@ import pytest
 from fleetcc.command.directives import Prepared
 from fleetcc.model import Form
 from fleetcc.server.compilers import CompilerRules, Missing, Program
-from fleetcc.server.orders import Order, understand_request
+from fleetcc.server.orders import Order, understand_job, understand_request
 from fleetcc.wire.distcc import RequestHead
+from fleetcc.wire.fleet import Job
 
 
 @pytest.fixture
@@ -67,3 +68,42 @@ def test_a_compiler_that_is_not_here_is_still_an_order(rules):
 )
 def test_a_refusal_is_a_sentence(rules, argv):
     assert isinstance(understand_request(RequestHead(1, argv, 0), rules), str)
+
+
+# -- jobs of fleet clients
+
+
+def job(*argv: bytes, form: str = "expanded") -> Job:
+    return Job("preprocessed", "0" * 64, argv, form, 0, 0)
+
+
+def test_the_identity_decides_which_program_runs_and_the_name_only_the_language():
+    found = understand_job(job(b"anything-g++", b"-O2", b"-c", b"x.c", b"-o", b"x.o"), b"/opt/gcc")
+    assert isinstance(found, Order)
+    assert found.program == Program(b"/opt/gcc")
+    assert found.input_name == b"x.ii"
+    assert found.compiler_name == "anything-g++"
+
+
+def test_the_form_of_a_fleet_job_is_what_it_says():
+    found = understand_job(job(b"gcc", b"-c", b"x.c", form="directives"), b"/opt/gcc")
+    assert isinstance(found, Order)
+    assert found.command.form is Form.DIRECTIVES
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        job(),
+        job(b""),
+        job(b"/usr/bin/gcc", b"-c", b"x.c"),
+        job(b"gcc", b"-c", b"x.c", b"--fleetcc-form=directives"),
+        job(b"gcc", b"-c", b"x.c", b"--fleetcc-form=directives", form="directives"),
+        job(b"gcc", b"--fleetcc-form=directives", b"-c", b"x.c"),
+        job(b"gcc", b"-c", b"x.i", form="directives"),
+        job(b"gcc", b"-c", b"x.c", b"-wrapper", b"x"),
+    ],
+    ids=lambda refused: b" ".join(refused.argv).decode() or "nothing",
+)
+def test_a_fleet_job_that_is_refused_has_a_sentence(refused):
+    assert isinstance(understand_job(refused, b"/opt/gcc"), str)

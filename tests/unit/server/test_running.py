@@ -34,6 +34,14 @@ async def test_the_wait_status_is_the_compilers(start, script, status):
         assert await compiler.wait() == status
 
 
+async def test_what_it_used_is_known_when_it_has_ended(start):
+    compiler, _, _ = start("x=0; while [ $x -lt 20000 ]; do x=$((x+1)); done")
+    async with asyncio.timeout(10):
+        await compiler.wait()
+    assert 0.001 < compiler.cpu_seconds < 10
+    assert 100_000 < compiler.peak_bytes < 1 << 30
+
+
 async def test_it_runs_in_its_folder_and_group_with_nothing_but_its_own_descriptors(start, tmp_path):
     compiler, stdout, slot = start(
         "pwd; ls /proc/self/fd | tr '\\n' ' '; cut -d' ' -f5 /proc/self/stat; echo $$"
@@ -71,7 +79,6 @@ async def test_stopping_what_has_ended_is_no_fault(start):
     compiler, _, _ = start("exit 0")
     async with asyncio.timeout(10):
         await compiler.wait()
-    compiler.stop()
     compiler.kill()
 
 

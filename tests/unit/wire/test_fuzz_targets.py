@@ -4,9 +4,28 @@ from random import Random
 
 import pytest
 
-from fuzz import campaign, distcc_request, distcc_response, greeting, launcher_request, lzo_decompress
+from fuzz import (
+    campaign,
+    distcc_request,
+    distcc_response,
+    fleet_client,
+    fleet_frames,
+    greeting,
+    launcher_request,
+    lzo_decompress,
+    zstd_unpack,
+)
 
-TARGETS = (distcc_request, distcc_response, greeting, launcher_request, lzo_decompress)
+TARGETS = (
+    distcc_request,
+    distcc_response,
+    fleet_client,
+    fleet_frames,
+    greeting,
+    launcher_request,
+    lzo_decompress,
+    zstd_unpack,
+)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)

@@ -26,7 +26,7 @@ WELCOME = Welcome(
 )
 STREAM = (
     b"FLEETCC/1\r\nserver: fleetccd 0.1.0\r\nforms: expanded directives\r\nprotocols: 1 2\r\n"
-    b"slots: 8\r\ncapacity: 7\r\nrunning: 2\r\nwaiting: 0\r\n\r\n"
+    b"frames: 1\r\nslots: 8\r\ncapacity: 7\r\nrunning: 2\r\nwaiting: 0\r\n\r\n"
 )
 
 counts = st.integers(0, 999_999_999)
