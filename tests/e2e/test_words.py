@@ -30,22 +30,26 @@ def test_hosts_shows_what_each_host_is(user: Client, hosts: list[ScriptedServer]
     user.environment["FLEETCC_HOSTS"] = f"localhost/1 {ours} {stock} 127.0.0.1:1 there,down"
     done = user.run("hosts")
     assert (done.status, done.stderr) == (0, b"")
+    fleetccd.wait_for_log_count("offered", 6)
+    done = user.run("hosts")
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "5 hosts from FLEETCC_HOSTS"
-    width = max(map(len, (ours, stock, "there,down")))
-    assert lines[1] == f"  ok   {'localhost/1':<{width}}  limit 1   this machine"
-    assert lines[2] == f"  ok   {ours}  limit 3   fleetccd 0.1.0: 0 of 3 slots run, 0 wait"
-    assert lines[3].startswith(f"  ok   {stock:<{width}}  limit 4   distccd")
-    assert lines[4].startswith(
-        f"  FAIL {'127.0.0.1:1':<{width}}  limit 4   cannot connect to 127.0.0.1 port 1 "
-    )
-    assert lines[5].startswith(f"  FAIL {'there,down':<{width}}  limit 4   marked ,down")
+    address = f"127.0.0.1:{fleetccd.port}"
+    width = max(map(len, (address, stock, "there:3632")))
+    assert lines[1] == f"  ok   {'localhost':<{width}}  this machine; limit 1"
+    assert lines[2].startswith(f"  ok   {address:<{width}}  fleetccd 0.1.0; 0 of 3 slots run, 0 wait")
+    assert lines[3].startswith(f"  ok   {stock:<{width}}  distccd")
+    assert lines[3].endswith("; limit 4")
+    assert lines[4].startswith(f"  FAIL {'127.0.0.1:1':<{width}}  127.0.0.1:1: cannot connect to ")
+    assert lines[5].startswith(f"  FAIL {'there:3632':<{width}}  marked ,down")
 
     rows = json.loads(user.run("hosts", "--json").stdout)
     assert [row["answers"] for row in rows] == [True, True, True, False, False]
     assert rows[1] == {
-        "host": ours, "limit": 3, "protocol": 2, "answers": True, "server": "fleetccd 0.1.0", "slots": 3,
+        "host": ours, "id": address, "origin": "FLEETCC_HOSTS", "limit": 3, "protocol": 2, "answers": True, "server": "fleetccd 0.1.0", "slots": 3,
         "capacity": 3, "running": 0, "waiting": 0, "forms": ["expanded", "directives"],
+        "compilers": rows[1]["compilers"], "same_compilers": ["gcc", "g++", "clang", "clang++"],
+        "other_compilers": [],
     }  # fmt: skip
     assert user.run("-j").stdout == b"16\n"
 

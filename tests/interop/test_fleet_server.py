@@ -1,6 +1,7 @@
 """Jobs of fleet clients on a real fleetccd: what comes back, and how it is refused."""
 
 import os
+import re
 import socket
 import subprocess
 
@@ -106,7 +107,9 @@ def test_the_welcome_says_what_the_server_is(client, server):
     assert welcome.slots == 2
     assert {identity("/usr/bin/gcc"), identity("/usr/bin/clang++")} <= set(welcome.compilers)
     assert set(welcome.capabilities) == {"preprocessed", "expanded", "directives", "zstd"}
-    assert welcome.instance == (server.state_dir / "instance").read_text()
+    with connect(server.connect()) as again:
+        assert again.welcome.instance == welcome.instance
+    assert re.fullmatch("[0-9a-f]{32}", welcome.instance)
     assert welcome.ping_seconds == 10.0
     assert welcome.name == socket.gethostname()
 

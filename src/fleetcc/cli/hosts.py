@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,12 +22,15 @@ from fleetcc.hosts.membership import Member, Membership
 from fleetcc.hosts.resolver import Resolver
 from fleetcc.hosts.sources import FoundHosts, find_host_list
 from fleetcc.settings import Settings, load_settings
-from fleetcc.wire.greeting import Welcome
+from fleetcc.toolchain.identity_cache import IdentityCache
+from fleetcc.wire.greeting import COMPILER_DIGITS, Welcome
 
 Row = dict[str, object]
 
 THIS_MACHINE: Final = "this machine"
 
+# The compilers of this machine that hosts are compared with.
+_DRIVERS: Final = ("gcc", "g++", "clang", "clang++")
 _FROM_AGENT: Final = ("state", "speed", "running", "left_alone_seconds")
 
 
@@ -48,6 +52,7 @@ def command(*, as_json: bool) -> None:
         raise SystemExit(1)
     asked = asyncio.run(asked_everybody(found, settings))
     _add_what_the_agent_knows(asked.rows, settings)
+    _add_whose_compilers_are_ours(asked.rows, settings)
     if as_json:
         click.echo(msgspec.json.encode(asked.rows).decode())
     else:
@@ -130,7 +135,26 @@ def _told(welcome: Welcome | None) -> Row:
         "running": welcome.running,
         "waiting": welcome.waiting,
         "forms": [form.value for form in welcome.forms],
+        "compilers": list(welcome.compilers),
     }
+
+
+def _add_whose_compilers_are_ours(rows: list[Row], settings: Settings) -> None:
+    """Which of this machine's compilers each host has too; found out once, then remembered."""
+    if not any(row.get("compilers") for row in rows):
+        return
+    cache = IdentityCache(os.path.join(settings.state_dir, "identities"))
+    ours: dict[str, str] = {}
+    for name in _DRIVERS:
+        program = shutil.which(name)
+        identity = cache.find(os.fsencode(program), os.environb) if program is not None else None
+        if identity is not None:
+            ours[name] = identity.digest[:COMPILER_DIGITS]
+    for row in rows:
+        theirs = row.get("compilers")
+        if isinstance(theirs, list):
+            row["same_compilers"] = [name for name, digest in ours.items() if digest in theirs]
+            row["other_compilers"] = [name for name, digest in ours.items() if digest not in theirs]
 
 
 def _add_what_the_agent_knows(rows: list[Row], settings: Settings) -> None:
@@ -175,8 +199,19 @@ def _sentence(row: Row) -> str:
         parts.append(f"{row['running']} of {row['slots']} slots run, {row['waiting']} wait{capacity}")
     else:
         parts.append(f"limit {row['limit']}")
+    parts += _compiler_words(row)
     agent = row.get("agent")
     if isinstance(agent, dict):
         alone = f", left alone for {agent['left_alone_seconds']:.0f} s" if agent["left_alone_seconds"] else ""
         parts.append(f"{agent['state']}{alone}, speed {agent['speed']:g}, {agent['running']} of our jobs")
     return "; ".join(parts)
+
+
+def _compiler_words(row: Row) -> list[str]:
+    same, other = row.get("same_compilers"), row.get("other_compilers")
+    words = []
+    if isinstance(same, list) and same:
+        words.append(f"has our {' '.join(same)}")
+    if isinstance(other, list) and other:
+        words.append(f"not our {' '.join(other)}")
+    return words

@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 from collections import Counter
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from fleetcc import __version__
@@ -63,13 +64,18 @@ class FleetSide:
         for session in list(self._sessions):
             session.drain(why)
 
+    @property
+    def compilers(self) -> tuple[str, ...]:
+        """The identities that are offered now."""
+        return self._identities.advertised() if self._identities is not None else ()
+
     def welcome(self) -> Welcome:
         """What is told to a client that has said who it is."""
         return Welcome(
             program=f"fleetccd {__version__}",
             instance=self._instance,
             slots=self._service.gate.slot_count,
-            compilers=self._identities.advertised() if self._identities is not None else (),
+            compilers=self.compilers,
             looking=self._is_looking,
             capabilities=CAPABILITIES,
             ping_seconds=self._service.options.ping_seconds,
@@ -114,6 +120,16 @@ def _instance(path: str) -> str:
             content = secrets.token_hex(16).encode()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, content, 0)
-        return content.decode()
+        return _of_this_machine(content)
     finally:
         os.close(descriptor)
+
+
+def _of_this_machine(content: bytes) -> str:
+    """The name, and what tells machines apart: disks are copied with the state directory on them."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot = file.read()
+    except OSError:
+        boot = b""
+    return sha256(b"\0".join((content, boot, os.uname().nodename.encode()))).hexdigest()[:32]

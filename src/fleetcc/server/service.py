@@ -161,6 +161,7 @@ class Service:
                 capacity=self.gate.capacity,
                 running=self.gate.running,
                 waiting=self.gate.waiting,
+                compilers=self.fleet.compilers,
             )
         )
 

@@ -25,6 +25,9 @@ MAX_WELCOME_BYTES: Final = 4096
 # The versions of the fleet protocol's frames (wire.fleet.OPENING) that this release speaks.
 FRAME_VERSIONS: Final = "1"
 _MAX_DIGITS: Final = 9
+# Enough to tell a machine's compilers apart, and so many that a welcome stays within its limit.
+COMPILER_DIGITS: Final = 16
+_MOST_COMPILERS: Final = 128
 
 _FORMS: Final = {form.value: form for form in Form}
 _NUMBERS: Final = ("slots", "capacity", "running", "waiting")
@@ -41,6 +44,7 @@ class Welcome:
     capacity: int  # how many it would run now; less than slots when the machine is busy with other things
     running: int
     waiting: int
+    compilers: tuple[str, ...] = ()  # the beginnings of their identities, COMPILER_DIGITS long
 
 
 def encode_welcome(welcome: Welcome) -> bytes:
@@ -57,6 +61,9 @@ def encode_welcome(welcome: Welcome) -> bytes:
         "running": welcome.running,
         "waiting": welcome.waiting,
     }
+    if welcome.compilers:
+        shown = welcome.compilers[:_MOST_COMPILERS]
+        fields["compilers"] = " ".join(digest[:COMPILER_DIGITS] for digest in shown)
     lines = [f"{name}: {value}".encode("ascii") for name, value in fields.items()]
     return _LINE_END.join((_VERSION_LINE, *lines)) + _END
 
@@ -90,6 +97,7 @@ def parse_welcome(data: bytes) -> Welcome:
         server=_value(fields, "server"),
         forms=tuple(_FORMS[word] for word in _value(fields, "forms").split() if word in _FORMS),
         protocols=tuple(_number("protocols", word) for word in _value(fields, "protocols").split()),
+        compilers=tuple(fields.get("compilers", "").split()),
         **numbers,
     )
 
