@@ -25,7 +25,8 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
-from fleetcc.wire.fleet_client import Event, Failed, Finished, FleetClient, Forgotten
+from fleetcc.wire.fleet_answers import Event, Failed, Finished, Forgotten
+from fleetcc.wire.fleet_client import FleetClient
 from fuzz import campaign
 
 # Of these jobs the last one is cancelled.

@@ -6,21 +6,20 @@ of the event loop is settled once, at its end.
 
 import asyncio
 import logging
-import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
-from fleetcc.agent.groups import Group, Groups, host_id, timeouts_of
+from fleetcc.agent.errand import Answer, Errand, OnLocalhost, RunLocallyError, Source
+from fleetcc.agent.groups import Group, Groups, timeouts_of
+from fleetcc.agent.known_hosts import KnownHosts
 from fleetcc.agent.links import Links
 from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.backends.distcc import StockLink
-from fleetcc.backends.link import KilledError, Link, Order, Spoken, UnfitTextError
+from fleetcc.backends.link import KilledError, Link, Spoken, UnfitTextError
 from fleetcc.errors import HostError, HostRefusedError
-from fleetcc.hosts.grammar import HostSpec
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.model import Form, Reason
 from fleetcc.scheduling.dispatch import Dispatcher
@@ -30,11 +29,9 @@ from fleetcc.scheduling.fleet import (
     Decline,
     Demand,
     Facts,
-    HostType,
     Instruction,
     JobSpec,
     Needs,
-    Place,
     Prospect,
     Send,
     Surrender,
@@ -49,65 +46,6 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0
 # A connection that fails is not tried again at once, even by who wants no back-off for jobs.
 _LEAST_PAUSE_SECONDS: Final = 0.25
-
-
-class RunLocallyError(Exception):
-    """Leaves the way to the hosts; the launcher shall exec the compiler."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(reason.text, detail)
-        self.reason = reason
-        self.detail = detail
-
-
-class Source(Protocol):
-    """Who has a job's text, in the form and packing that a host takes."""
-
-    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
-        """The order, if it needs no more work."""
-
-    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
-        """The order; raises RunLocallyError, LauncherGoneError."""
-
-    def bound(self, host: str) -> None:
-        """The job goes to this host."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a compiler said, and on which host."""
-
-    host: str
-    spoken: Spoken
-
-
-@dataclass(frozen=True, slots=True)
-class OnLocalhost:
-    """The `localhost` entry of the list was free first; `Fleet.local_is_over` gives its slot back."""
-
-    number: int
-
-
-@dataclass(eq=False, slots=True)
-class _Job:
-    spec: JobSpec
-    source: Source
-    group: Group
-    ended: asyncio.Future[Answer | OnLocalhost]
-    submitted: float
-    links: dict[str, Link] = field(default_factory=dict)  # where it has been sent
-    unsent: dict[str, Link] = field(default_factory=dict)  # bound there, its text is still being made
-    errors: list[HostError] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Known:
-    """What people may want to know of a host."""
-
-    server: str = ""
-    instance: str = ""
-    trouble: str = ""
-    same_as: str = ""
 
 
 class Fleet:
@@ -131,11 +69,8 @@ class Fleet:
         self._processors = processors
         self._links: dict[str, Link] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
-        self._specs: dict[str, HostSpec] = {}
-        self._named_by: dict[str, Group] = {}
-        self._known: dict[str, _Known] = {}
-        self._jobs: dict[int, _Job] = {}
-        self._local_since: dict[int, float] = {}
+        self._known = KnownHosts()
+        self._jobs: dict[int, Errand] = {}
         self._next_number = 1
         self._last_grant = 0.0
         self._news = asyncio.Event()
@@ -178,12 +113,18 @@ class Fleet:
 
     async def run(self, group: Group, job: JobSpec, source: Source) -> Answer | OnLocalhost:
         """Wait until a compiler of the fleet has spoken; raises RunLocallyError."""
-        record = _Job(job, source, group, self._loop.create_future(), self._loop.time())
+        record = Errand(job, source, group, self._loop.create_future(), self._loop.time())
         self._jobs[job.number] = record
         self._dispatcher.submit(job)
         self._schedule_settle()
         try:
             return await record.ended
+        except asyncio.CancelledError:
+            if record.ended.done() and not record.ended.cancelled() and record.ended.exception() is None:
+                granted = record.ended.result()
+                if isinstance(granted, OnLocalhost):  # in this very moment: nobody is left to use it
+                    self.local_is_over(granted)
+            raise
         finally:
             if self._jobs.pop(job.number, None) is not None:
                 self._apply_to(record, self._dispatcher.cancel(job.number))
@@ -192,11 +133,8 @@ class Fleet:
     def local_is_over(self, on: OnLocalhost) -> None:
         """The compiler that ran on the `localhost` entry has ended."""
         now = self._loop.time()
-        began = self._local_since.pop(on.number, now)
-        self._dispatcher.finished(on.number, "localhost", now, now - began)
-        link = self._links.get("localhost")
-        if isinstance(link, LocalLink):
-            link.over()
+        self._dispatcher.finished(on.number, "localhost", now, now - on.began)
+        on.link.over()  # which may have left the list meanwhile
         self._schedule_settle()
 
     def next_number(self) -> int:
@@ -224,10 +162,10 @@ class Fleet:
 
     def up(self, host: str, facts: Facts, server: str, instance: str) -> None:
         """A host is connected, or says something new of itself."""
-        known = self._known.setdefault(host, _Known())
+        known = self._known.of(host)
         known.server, known.trouble = server, ""
         self._dispatcher.host_up(host, facts)
-        self._set_instance(host, known, instance)
+        self._set_instance(host, instance)
         self._happened()
 
     def down(self, host: str, error: HostError | None) -> None:
@@ -235,12 +173,12 @@ class Fleet:
         link = self._links.pop(host, None)
         if link is not None:
             link.close()
-        known = self._known.setdefault(host, _Known())
-        self._set_instance(host, known, "")
+        known = self._known.of(host)
+        self._set_instance(host, "")
         pause = 0.0
         if error is not None:
             known.trouble = str(error)
-            group = self._named_by.get(host)
+            group = self._known.named_by.get(host)
             pause = max(_LEAST_PAUSE_SECONDS, group.settings.backoff_seconds if group else 1.0)
             log.warning("%s", error)
             self._note_failure(host, error)
@@ -271,7 +209,7 @@ class Fleet:
         if job is not None:
             self._apply_to(job, instructions)
             if not job.ended.done():
-                job.ended.set_result(Answer(self._specs[host].text, spoken))
+                job.ended.set_result(Answer(self._known.specs[host].text, spoken))
         self._schedule_settle()
 
     def failed(self, host: str, number: int, error: HostError) -> None:
@@ -290,7 +228,7 @@ class Fleet:
             self._apply(self._dispatcher.failed(number, host))
         self._schedule_settle()
 
-    def _blame(self, host: str, job: _Job, error: HostError) -> None:
+    def _blame(self, host: str, job: Errand, error: HostError) -> None:
         compiler = job.spec.needs.name if isinstance(error, HostRefusedError) else None
         longest = job.group.settings.backoff_seconds
         pause = self._dispatcher.left_alone(host, compiler, self._loop.time(), longest)
@@ -319,21 +257,21 @@ class Fleet:
                 case Surrender():
                     self._surrender(self._jobs[instruction.job], instruction.why)
 
-    def _apply_to(self, job: _Job, instructions: Iterable[Instruction]) -> None:
+    def _apply_to(self, job: Errand, instructions: Iterable[Instruction]) -> None:
         """For a job that is no longer in the table."""
         for instruction in instructions:
             assert isinstance(instruction, Cancel)
             self._cancel(job, instruction.host)
 
-    def _send(self, job: _Job, host: str) -> None:
+    def _send(self, job: Errand, host: str) -> None:
         link, facts = self._links[host], self._dispatcher.facts_of(host)
         assert facts is not None
-        job.source.bound(self._specs[host].text)
-        if facts.type is HostType.LOCAL:
-            self._local_since[job.spec.number] = self._loop.time()
-            self._dispatcher.started(job.spec.number, host, self._loop.time())
+        job.source.bound(self._known.specs[host].text)
+        if isinstance(link, LocalLink):
+            now = self._loop.time()
+            self._dispatcher.started(job.spec.number, host, now)
             del self._jobs[job.spec.number]
-            job.ended.set_result(OnLocalhost(job.spec.number))
+            job.ended.set_result(OnLocalhost(job.spec.number, link, now))
             return
         order = job.source.order(facts.forms, link.encodings)
         if order is not None:
@@ -343,7 +281,7 @@ class Fleet:
             job.unsent[host] = link
             self._tasks.create_task(self._send_later(job, host, link, facts.forms))
 
-    async def _send_later(self, job: _Job, host: str, link: Link, forms: frozenset[Form]) -> None:
+    async def _send_later(self, job: Errand, host: str, link: Link, forms: frozenset[Form]) -> None:
         try:
             order = await job.source.make_order(forms, link.encodings)
         except Exception as error:  # noqa: BLE001 - the job's own fault, which its coroutine shall tell
@@ -356,7 +294,7 @@ class Fleet:
             job.links[host] = link
             link.send(job.spec.number, order)
 
-    def _cancel(self, job: _Job, host: str) -> None:
+    def _cancel(self, job: Errand, host: str) -> None:
         link = job.unsent.pop(host, None)
         if link is not None:
             link.decline(1)
@@ -364,13 +302,13 @@ class Fleet:
         if link is not None:
             link.cancel(job.spec.number)
 
-    def _give_up(self, job: _Job, error: Exception) -> None:
+    def _give_up(self, job: Errand, error: Exception) -> None:
         self._jobs.pop(job.spec.number, None)
         self._apply_to(job, self._dispatcher.cancel(job.spec.number))
         if not job.ended.done():
             job.ended.set_exception(error)
 
-    def _surrender(self, job: _Job, why: Why) -> None:
+    def _surrender(self, job: Errand, why: Why) -> None:
         del self._jobs[job.spec.number]
         if not job.ended.done():
             job.ended.set_exception(self._reason(job.group, job.spec.needs, why, job.errors))
@@ -393,7 +331,7 @@ class Fleet:
         return prospect is Prospect.READY
 
     def _reason(self, group: Group, needs: Needs, why: Why, errors: Sequence[HostError]) -> RunLocallyError:
-        told = "; ".join(map(str, errors)) or self._troubles(group)
+        told = "; ".join(map(str, errors)) or self._known.troubles(group)
         match why:
             case Why.NO_HOSTS | Why.ALL_FAILING:
                 return RunLocallyError(Reason.ALL_HOSTS_FAILING, told)
@@ -407,61 +345,31 @@ class Fleet:
                     return RunLocallyError(Reason.REFUSED, told)
                 return RunLocallyError(Reason.HOSTS_FAILED if errors else Reason.ALL_HOSTS_FAILING, told)
 
-    def _troubles(self, group: Group) -> str:
-        found = [self._known[host].trouble for host in group.origins if host in self._known]
-        found += [f"{entry}: {sentence}" for entry, sentence in group.membership.troubles.items()]
-        return "; ".join(filter(None, found))
-
     # -- hosts
 
     def _group_changed(self, group: Group) -> None:
-        group.origins.clear()
-        group.places.clear()
-        for member in group.membership.members:
-            if not member.host.down:
-                name = host_id(member.host)
-                self._specs[name], self._named_by[name] = member.host, group
-                group.origins[name] = member.origin
-                group.places[name] = Place(name, member.priority, member.weight)
-        self._place(group)
+        self._known.take_members(group)
+        self._dispatcher.set_group(group.key, self._known.places(group))
         self._happened()
 
-    def _place(self, group: Group) -> None:
-        """Tell the dispatcher the group's hosts, each server once however many addresses it has."""
-        servers: dict[str, str] = {}
-        chosen = []
-        for name, place in group.places.items():
-            known = self._known.get(name)
-            first = servers.setdefault(known.instance, name) if known and known.instance else name
-            if known is not None:
-                known.same_as = first if first != name else ""
-            if first == name:
-                chosen.append(place)
-        self._dispatcher.set_group(group.key, chosen)
-
-    def _set_instance(self, host: str, known: _Known, instance: str) -> None:
-        """Which server answers there; two addresses of a list may turn out to be one, or no longer."""
-        before, known.instance = known.instance, instance
-        if before == instance:
-            return
-        twins = {other.instance for name, other in self._known.items() if name != host}
-        if twins & ({before, instance} - {""}):
+    def _set_instance(self, host: str, instance: str) -> None:
+        if self._known.set_instance(host, instance):
             for group in self._groups.all():
                 if host in group.places:
-                    self._place(group)
+                    self._dispatcher.set_group(group.key, self._known.places(group))
 
     def _connect(self, host: str) -> None:
         if host not in self._connecting:
             self._connecting[host] = self._tasks.create_task(self._open(host))
 
     async def _open(self, host: str) -> None:
-        settings, spec = self._named_by[host].settings, self._specs[host]
+        settings, spec = self._known.named_by[host].settings, self._known.specs[host]
 
         def made(link: Link) -> None:
             self._links[host] = link
 
         try:
-            limit = slot_limit(Use.COMPILE, settings, self._named_by[host].host_list, self._processors)
+            limit = slot_limit(Use.COMPILE, settings, self._known.named_by[host].host_list, self._processors)
             await self._opening.open(host, spec, timeouts_of(settings), limit, made)
         except HostError as error:
             self.down(host, error)
@@ -520,8 +428,7 @@ class Fleet:
         link = self._links.pop(host, None)
         if link is not None:
             link.close()
-        for table in (self._specs, self._named_by, self._known):
-            table.pop(host, None)
+        self._known.forget(host)
 
     # -- for people
 
@@ -543,21 +450,5 @@ class Fleet:
 
     def snapshot(self) -> list[dict[str, object]]:
         """Every host that jobs have named, for `fleetcc status` and `fleetcc hosts`."""
-        return [self._row(host, spec) for host, spec in self._specs.items()]
-
-    def _row(self, host: str, spec: HostSpec) -> dict[str, object]:
-        now, dispatcher = self._loop.time(), self._dispatcher
-        facts, known = dispatcher.facts_of(host), self._known.get(host, _Known())
-        until = dispatcher.backoffs.until(host, None, now)
-        return {
-            "id": host,
-            "host": spec.text,
-            "origin": self._named_by[host].origins.get(host, "left the list"),
-            "state": "same as " + known.same_as if known.same_as else dispatcher.state_of(host).value,
-            "running": dispatcher.running_on(host),
-            "limit": facts.slots if facts is not None else spec.limit,
-            "speed": round(dispatcher.history.speed(host), 2),
-            "left_alone_seconds": 0.0 if until is None else math.ceil(10 * (until - now)) / 10,
-            "server": known.server,
-            "trouble": known.trouble,
-        }
+        now = self._loop.time()
+        return [self._known.row(host, self._dispatcher, now) for host in self._known.specs]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from fleetcc.agent.fleet import OnLocalhost, RunLocallyError
+from fleetcc.agent.errand import OnLocalhost, RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send, plan

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final, TypeVar
 
-from fleetcc.agent.fleet import Answer, OnLocalhost, RunLocallyError
+from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, close_all
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send

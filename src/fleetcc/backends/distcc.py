@@ -11,6 +11,7 @@ Cancelling closes the connection, which is how a distcc server learns that nobod
 
 import asyncio
 import fcntl
+import logging
 import struct
 import termios
 from collections.abc import Callable
@@ -29,6 +30,8 @@ from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
 from fleetcc.model import Priority
 from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request, unpack_body
+
+log = logging.getLogger(__name__)
 
 # A big request goes to the transport in pieces, so that each piece that leaves proves progress.
 _SEND_BYTES: Final = 256 << 10
@@ -106,6 +109,7 @@ class StockLink:
             task.cancel()
         self._running.clear()
         self._asked = 0
+        self._granted = False
 
     def _grant_if_ready(self) -> None:
         room = len(self._running) < self._spec.limit
@@ -143,13 +147,20 @@ class StockLink:
             seconds = asyncio.get_running_loop().time() - began
             spoken = await self._spoken(response, _PROTOCOLS[order.encoding], seconds)
         except HostError as error:
-            if self._running.pop(number, None) is not None:
-                self._over(number)
-                self._events.failed(self._host, number, error)
+            self._failed(number, error)
+            return
+        except Exception as error:  # one of the few places: one connection's fault must not end the agent
+            log.exception("job %d on %s failed in the agent", number, self._spec.text)
+            self._failed(number, HostError(f"{self._spec.text}: {error!r}"))
             return
         if self._running.pop(number, None) is not None:
             self._over(number)
             self._events.finished(self._host, number, spoken)
+
+    def _failed(self, number: int, error: HostError) -> None:
+        if self._running.pop(number, None) is not None:
+            self._over(number)
+            self._events.failed(self._host, number, error)
 
     async def _converse(self, order: Order, accepted: Callable[[], None]) -> Response:
         protocol = _PROTOCOLS[order.encoding]
@@ -210,7 +221,7 @@ def unacknowledged_bytes(transport: asyncio.Transport) -> int:
     sock = transport.get_extra_info("socket")
     try:
         (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0\0\0\0"))
-    except OSError:  # not a TCP socket: nothing can be seen
+    except (OSError, ValueError):  # closed, or no socket of which that can be seen
         return 0
     return int(count)
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Final, cast
 
+from fleetcc.backends.fleet_answers import host_error, unpacked
 from fleetcc.backends.link import (
-    MAX_PLAIN_BYTES,
     HostEvents,
     KilledError,
     Order,
@@ -21,21 +21,21 @@ from fleetcc.backends.link import (
     UnfitTextError,
 )
 from fleetcc.backends.stream import StreamProtocol
-from fleetcc.errors import HostError, HostRefusedError, ProtocolError
+from fleetcc.errors import HostError, InternalError, ProtocolError
 from fleetcc.model import Form, Priority
 from fleetcc.scheduling.fleet import Facts, HostType
 from fleetcc.wire import zstd
-from fleetcc.wire.fleet import Drain, Error, ErrorCode, Grant, Hello, Job, Welcome
-from fleetcc.wire.fleet_client import (
+from fleetcc.wire.fleet import MAX_JOB_BYTES, Drain, Error, Grant, Hello, Job, Welcome
+from fleetcc.wire.fleet_answers import (
     Began,
     Closing,
     Event,
     Failed,
     Finished,
-    FleetClient,
     Forgotten,
     Reply,
 )
+from fleetcc.wire.fleet_client import FleetClient
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class FleetLink(StreamProtocol):
         self._numbers: dict[int, int] = {}  # ids on this connection to the agent's job numbers
         self._ids: dict[int, int] = {}
         self._unstarted: dict[int, float] = {}  # ids, and since when
+        self._untold: set[int] = set()  # the agent's job numbers that have ended, whose end is yet to be told
         self._last_heard = self._loop.time()
         self._ping_seconds = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -139,7 +140,13 @@ class FleetLink(StreamProtocol):
             plain_bytes=order.plain_bytes,
             encoding=order.encoding,
         )
-        ident, head = self._session.job(job)
+        try:
+            ident, head = self._job(job)
+        except InternalError as error:
+            self.decline(1)
+            self._untold.add(number)
+            self._loop.call_soon(self._misfit, number, UnfitTextError(f"{self._text}: {error}"))
+            return
         self._ids[number], self._numbers[ident] = ident, number
         self._unstarted[ident] = self._loop.time()
         blobs = self._session.blobs(ident, order.body)
@@ -150,8 +157,21 @@ class FleetLink(StreamProtocol):
         else:
             self._write(b"".join((head, *blobs)))
 
+    def _job(self, job: Job) -> tuple[int, bytes]:
+        """Raises InternalError when no server of this protocol could take it."""
+        size = max(job.blob_bytes, job.plain_bytes)
+        if size > MAX_JOB_BYTES:
+            raise InternalError(f"a source of {size} bytes; the limit is {MAX_JOB_BYTES}")
+        return self._session.job(job)
+
+    def _misfit(self, number: int, error: HostError) -> None:
+        if not self._closed and number in self._untold:
+            self._untold.remove(number)
+            self._events.failed(self.host, number, error)
+
     def cancel(self, number: int) -> None:
         """Kill it there and then."""
+        self._untold.discard(number)
         ident = self._ids.pop(number, None)
         if ident is not None:
             self._numbers.pop(ident, None)
@@ -182,7 +202,7 @@ class FleetLink(StreamProtocol):
             case Finished():
                 self._finished(event)
             case Failed():
-                self._failed(event.job, _error_of(event.error, self._text))
+                self._failed(event.job, host_error(event.error, self._text))
             case Forgotten():
                 self._failed(event.job, HostError(f"{self._text}: has lost the job"))
             case Reply():
@@ -211,26 +231,29 @@ class FleetLink(StreamProtocol):
         self._events.up(self.host, facts, welcome.program, welcome.instance)
 
     def _closing(self, error: Error) -> None:
-        self._end(_error_of(error, self._text))
+        self._end(host_error(error, self._text))
 
     def _finished(self, event: Finished) -> None:
         number = self._forget(event.job)
         if number is None:
             return
+        self._untold.add(number)
         size = sum(part.plain_bytes for part in event.result.parts)
         if size <= _INLINE_BYTES:
-            self._deliver(number, lambda: _spoken(event))
+            self._deliver(number, lambda: unpacked(event))
         else:
-            future = self._loop.run_in_executor(self._executor, _spoken, event)
+            future = self._loop.run_in_executor(self._executor, unpacked, event)
             future.add_done_callback(lambda done: self._deliver(number, done.result))
 
     def _deliver(self, number: int, get: Callable[[], Spoken]) -> None:
-        if self._closed:
+        if self._closed or number not in self._untold:
             return
+        self._untold.remove(number)
         try:
             spoken = get()
-        except ProtocolError as error:
-            self._events.failed(self.host, number, HostError(f"{self._text}: answered nonsense: {error}"))
+        except (ProtocolError, MemoryError) as error:
+            why = str(error) or "more than this machine's memory holds"
+            self._events.failed(self.host, number, HostError(f"{self._text}: answered nonsense: {why}"))
             return
         if spoken.status & 0x7F:
             killed = KilledError(f"{self._text}: signal {spoken.status & 0x7F}")
@@ -267,7 +290,8 @@ class FleetLink(StreamProtocol):
             if now - since >= self._io_seconds:
                 self._write(self._session.cancel(ident))
                 self._failed(ident, HostError(f"{self._text}: did not begin in {self._io_seconds:g} s"))
-        self._schedule_look()
+        if not self._closed:
+            self._schedule_look()
 
     # -- bytes
 
@@ -292,25 +316,3 @@ class FleetLink(StreamProtocol):
         else:
             self.close()
             self._events.down(self.host, error)
-
-
-def _spoken(event: Finished) -> Spoken:
-    """Unpack a result; raises ProtocolError."""
-    plain: dict[str, bytes] = {}
-    for part, raw in event.parts():
-        if part.plain_bytes > MAX_PLAIN_BYTES:
-            raise ProtocolError(f"{part.name} of {part.plain_bytes} bytes")
-        plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
-    result = event.result
-    output = plain.get("object", b"")
-    if not result.status and not output:  # no compiler that succeeds leaves nothing
-        raise ProtocolError("success without an output")
-    return Spoken(
-        result.status, plain.get("stdout", b""), plain.get("stderr", b""), output, result.run_seconds
-    )
-
-
-def _error_of(error: Error, text: str) -> HostError:
-    kinds = {ErrorCode.UNFIT: UnfitTextError, ErrorCode.REFUSED: HostRefusedError}
-    kind = kinds.get(ErrorCode(error.code), HostError) if error.code in set(ErrorCode) else HostError
-    return kind(f"{text}: {error.sentence}")

@@ -78,8 +78,12 @@ class Opener:
                 return await loop.create_connection(factory, host.name, host.port)
         except TimeoutError:
             failure = f"no answer in {timeouts.connect_seconds:g} s"
+        except socket.gaierror as error:  # its numbers are its own
+            failure = error.strerror or str(error)
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
+        except ValueError as error:  # not a name that could be looked up
+            failure = str(error)
         raise HostError(f"{host.text}: cannot connect to {host.name} port {host.port}: {failure}")
 
 

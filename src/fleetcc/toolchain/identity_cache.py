@@ -115,7 +115,7 @@ class IdentityCache:
         try:
             snapshot = read_snapshot(self.path)
             file = msgspec.msgpack.decode(snapshot.content or b"", type=_File)
-        except (UsageError, msgspec.MsgspecError) as error:
+        except (UsageError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.debug("compiler identities: %s: not used: %s", self.path, error)
             return
         self._file_stamp = snapshot.stamp

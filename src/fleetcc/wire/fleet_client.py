@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from fleetcc.errors import ProtocolError
+from fleetcc.wire.budget import Budget
 from fleetcc.wire.fleet import (
     MAX_COUNT,
     MAX_JOB_BYTES,
@@ -32,7 +33,6 @@ from fleetcc.wire.fleet import (
     Job,
     Missing,
     Output,
-    Part,
     Ping,
     Result,
     Started,
@@ -41,6 +41,7 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
+from fleetcc.wire.fleet_answers import Began, Closing, Event, Failed, Finished, Forgotten, Reply
 
 # Frames that nobody asked for: this many at once, and so many in each second.
 _UNSOLICITED_BURST: Final = 1000.0
@@ -49,61 +50,6 @@ _UNSOLICITED_PER_SECOND: Final = 100.0
 _SMALL_PIECE: Final = 4096
 _FIRST_ID: Final = 1
 _LAST_ID: Final = 0xFFFF_FFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Bytes to send back, caused by what came."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A compiler has spoken."""
-
-    job: int
-    result: Result
-    raw: bytes  # the parts, one after the other
-
-    def parts(self) -> Iterator[tuple[Part, bytes]]:
-        """Each part with its bytes as they travelled."""
-        at = 0
-        for part in self.result.parts:
-            yield part, self.raw[at : at + part.raw_bytes]
-            at += part.raw_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The job is over and no compiler has spoken."""
-
-    job: int
-    error: Error
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """The job's compiler runs."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """The server has lost the job: it answers, but does not name it."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """The server ends the connection and says why."""
-
-    error: Error
-
-
-Event = Welcome | Grant | Began | Finished | Failed | Forgotten | Drain | Closing | Reply
 
 
 @dataclass(slots=True)
@@ -128,8 +74,7 @@ class FleetClient:
         self._next_id = _FIRST_ID
         self._pinged: tuple[int, tuple[int, ...]] | None = None  # token, jobs at that time
         self._token = 0
-        self._budget = _UNSOLICITED_BURST
-        self._budget_at: float | None = None
+        self._unsolicited = Budget(_UNSOLICITED_BURST, _UNSOLICITED_PER_SECOND)
 
     # -- to the server
 
@@ -226,7 +171,7 @@ class FleetClient:
         return event
 
     def _take_news(self, message: Welcome | Drain, now: float) -> Welcome | Drain:
-        self._spend(now)
+        self._unsolicited.spend(now)
         if isinstance(message, Welcome):
             self._welcomed = True
         else:
@@ -234,7 +179,7 @@ class FleetClient:
         return message
 
     def _take_unknown(self, number: int, message: Unknown | Missing, now: float) -> Reply:
-        self._spend(now)
+        self._unsolicited.spend(now)
         kind = message.kind if isinstance(message, Unknown) else "Missing"
         text = f"a message of type {kind} is not known to this client"
         return Reply(encode(number, Error(ErrorCode.UNKNOWN_MESSAGE, text)))
@@ -248,7 +193,7 @@ class FleetClient:
     def _take_output(self, number: int, data: bytes, now: float) -> None:
         known = self._job(number, "Output")
         if not data:
-            self._spend(now)
+            self._unsolicited.spend(now)
         known.received += len(data)
         if known.received > MAX_JOB_BYTES:
             raise ProtocolError(f"more than {MAX_JOB_BYTES} bytes of output for one job")
@@ -282,7 +227,7 @@ class FleetClient:
 
     def _take_error(self, number: int, error: Error, now: float) -> Failed | Closing | None:
         if error.code == ErrorCode.UNKNOWN_MESSAGE:
-            self._spend(now)
+            self._unsolicited.spend(now)
             return None
         if not number:
             return Closing(error)
@@ -291,7 +236,7 @@ class FleetClient:
         return None if known.is_cancelled else Failed(number, error)
 
     def _take_ping(self, ping: Ping, now: float) -> Event | None:
-        self._spend(now)
+        self._unsolicited.spend(now)
         if not ping.answer:
             return Reply(encode(0, Ping(ping.token, answer=True, jobs=tuple(self._jobs))))
         if self._pinged is None or self._pinged[0] != ping.token:
@@ -305,13 +250,3 @@ class FleetClient:
         # One at a time: a server that forgets jobs is asked again soon enough.
         known = self._jobs.pop(lost)
         return None if known.is_cancelled else Forgotten(lost)
-
-    def _spend(self, now: float) -> None:
-        """One frame that nothing of ours caused."""
-        if self._budget_at is not None:
-            gained = max(0.0, now - self._budget_at) * _UNSOLICITED_PER_SECOND
-            self._budget = min(_UNSOLICITED_BURST, self._budget + gained)
-        self._budget_at = now
-        self._budget -= 1
-        if self._budget < 0:
-            raise ProtocolError("a flood of messages that nobody asked for")

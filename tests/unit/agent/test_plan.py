@@ -33,8 +33,15 @@ def test_a_plain_compile_may_be_sent(make_plan):
     planned = make_plan("gcc -O2 -c a.c")
 
     assert isinstance(planned, Send)
-    assert [host.name for host in planned.hosts.hosts] == ["b1", "b2"]
+    assert planned.found.host_list is not None
+    assert [host.name for host in planned.found.host_list.hosts] == ["b1", "b2"]
+    assert planned.found.origin == "FLEETCC_HOSTS"
     assert planned.forms == (Form.EXPANDED,)
+
+
+@pytest.mark.parametrize("hosts", ["+zeroconf", "localhost/2 +zeroconf", "localhost b1"])
+def test_hosts_that_are_not_known_yet_or_stand_beside_this_machine_are_worth_asking(make_plan, hosts):
+    assert isinstance(make_plan("gcc -c a.c", FLEETCC_HOSTS=hosts), Send)
 
 
 def test_debug_information_wants_the_form_that_keeps_columns(make_plan):
@@ -56,8 +63,9 @@ def test_what_has_no_exact_form_stays(make_plan):
         ({"FLEETCC_MODE": "local"}, Reason.MODE_LOCAL),
         ({"FLEETCC_MODE": "replica"}, Reason.MODE_REPLICA),
         ({"FLEETCC_HOSTS": ""}, Reason.NO_HOSTS),
-        ({"FLEETCC_HOSTS": "+zeroconf"}, Reason.NO_HOSTS),
+        ({"FLEETCC_HOSTS": "# nobody"}, Reason.NO_HOSTS),
         ({"FLEETCC_HOSTS": "localhost/2"}, Reason.LOCALHOST_ENTRY),
+        ({"FLEETCC_HOSTS": "localhost/2 --localslots=3"}, Reason.LOCALHOST_ENTRY),
         ({"FLEETCC_HOSTS": "b1/0"}, Reason.BAD_HOST_LIST),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcc.errors import ExitCode, UsageError
+from fleetcc.model import Priority
 from fleetcc.settings import TABLE, Settings, explain_settings, files, load_settings
 
 
@@ -132,9 +133,18 @@ def test_the_ssh_command_is_split_at_blanks(machine):
     assert machine.load().ssh == ("ssh", "-o", "User name=x")
 
 
+@pytest.mark.parametrize("word", [priority.slug for priority in Priority])
+def test_every_priority_that_hosts_know_can_be_set(machine, word):
+    assert machine.load().priority == "normal"
+    assert machine.load(FLEETCC_PRIORITY=word).priority == word
+    machine.user_config.write_text(f'priority = "{word}"\n')
+    assert machine.load().priority == word
+
+
 BAD_VARIABLES = [
     ("FLEETCC_FALLBACK", "maybe", "0 or 1"),
     ("FLEETCC_MODE", "remote", "auto, replica, preprocessed or local"),
+    ("FLEETCC_PRIORITY", "urgent", "interactive, normal or ci"),
     ("FLEETCC_IO_TIMEOUT", "0", "seconds, more than 0"),
     ("DISTCC_IO_TIMEOUT", "0", "seconds, more than 0"),
     ("DISTCC_IO_TIMEOUT", "-5", "seconds, more than 0"),

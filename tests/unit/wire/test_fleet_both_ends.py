@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fleetcc.wire import fleet_client, fleet_requests
+from fleetcc.wire import fleet_answers, fleet_requests
 from fleetcc.wire.fleet import (
     BULK_BYTES,
     OPENING,
@@ -209,15 +209,15 @@ class BothEnds(RuleBasedStateMachine):
             case fleet_requests.Complaint():
                 raise AssertionError(event)
 
-    def client_learns(self, event: fleet_client.Event) -> None:
+    def client_learns(self, event: fleet_answers.Event) -> None:
         match event:
             case Grant():
                 self.grants += event.count
-            case fleet_client.Reply():
+            case fleet_answers.Reply():
                 self.up += event.data
-            case fleet_client.Began():
+            case fleet_answers.Began():
                 assert event.job not in self.answers
-            case fleet_client.Finished() | fleet_client.Failed():
+            case fleet_answers.Finished() | fleet_answers.Failed():
                 self.answers.setdefault(event.job, []).append(event)
             case Welcome() | Drain():
                 pass

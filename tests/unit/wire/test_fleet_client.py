@@ -33,7 +33,8 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
-from fleetcc.wire.fleet_client import Began, Closing, Failed, Finished, FleetClient, Forgotten, Reply
+from fleetcc.wire.fleet_answers import Began, Closing, Failed, Finished, Forgotten, Reply
+from fleetcc.wire.fleet_client import FleetClient
 
 HELLO = Hello("a-1", "fleetcc 9")
 WELCOME = Welcome("fleetccd 9", "i-1", 4)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fleetcc.wire.fleet import OPENING, Hello, Job, Part, Result, Welcome
-from fleetcc.wire.fleet_client import Finished, FleetClient
+from fleetcc.wire.fleet_answers import Finished
+from fleetcc.wire.fleet_client import FleetClient
 from fleetcc.wire.fleet_server import FleetServer
 
 MANUAL = Path(__file__).parents[3] / "docs" / "protocol.md"

@@ -1,0 +1,66 @@
+"""What travels between a job's own way (`remote`) and the fleet: who has its text, and how it ended."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fleetcc.agent.groups import Group
+from fleetcc.agent.local_link import LocalLink
+from fleetcc.backends.link import Link, Order, Spoken
+from fleetcc.errors import HostError
+from fleetcc.model import Form, Reason
+from fleetcc.scheduling.fleet import JobSpec
+
+
+class RunLocallyError(Exception):
+    """Leaves the way to the hosts; the launcher shall exec the compiler."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.text, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Source(Protocol):
+    """Who has a job's text, in the form and packing that a host takes."""
+
+    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
+        """The order, if it needs no more work."""
+
+    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
+        """The order; raises RunLocallyError, LauncherGoneError."""
+
+    def bound(self, host: str) -> None:
+        """The job goes to this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a compiler said, and on which host."""
+
+    host: str
+    spoken: Spoken
+
+
+@dataclass(frozen=True, slots=True)
+class OnLocalhost:
+    """The `localhost` entry of the list was free first; `Fleet.local_is_over` gives its slot back."""
+
+    number: int
+    link: LocalLink
+    began: float
+
+
+@dataclass(eq=False, slots=True)
+class Errand:
+    """One job while it is the fleet's."""
+
+    spec: JobSpec
+    source: Source
+    group: Group
+    ended: asyncio.Future[Answer | OnLocalhost]
+    submitted: float
+    links: dict[str, Link] = field(default_factory=dict)  # where it has been sent
+    unsent: dict[str, Link] = field(default_factory=dict)  # bound there, its text is still being made
+    errors: list[HostError] = field(default_factory=list)

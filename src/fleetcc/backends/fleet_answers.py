@@ -1,0 +1,39 @@
+"""What a fleet host's answers mean: results unpacked, errors as whose fault they are."""
+
+from typing import Final
+
+from fleetcc.backends.link import MAX_PLAIN_BYTES, Spoken, UnfitTextError
+from fleetcc.errors import HostError, HostRefusedError, ProtocolError
+from fleetcc.wire import zstd
+from fleetcc.wire.fleet import Error, ErrorCode
+from fleetcc.wire.fleet_answers import Finished
+
+# What these say of the job, and not of the host.
+_KINDS: Final[dict[str, type[HostError]]] = {
+    ErrorCode.UNFIT: UnfitTextError,
+    ErrorCode.TOO_LARGE: UnfitTextError,
+    ErrorCode.REFUSED: HostRefusedError,
+    ErrorCode.UNKNOWN_COMPILER: HostRefusedError,
+}
+
+
+def unpacked(event: Finished) -> Spoken:
+    """Unpack a result; raises ProtocolError."""
+    size = sum(part.plain_bytes for part in event.result.parts)
+    if size > MAX_PLAIN_BYTES:
+        raise ProtocolError(f"a result of {size} bytes; the limit is {MAX_PLAIN_BYTES}")
+    plain: dict[str, bytes] = {}
+    for part, raw in event.parts():
+        plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
+    result = event.result
+    output = plain.get("object", b"")
+    if not result.status and not output:  # no compiler that succeeds leaves nothing
+        raise ProtocolError("success without an output")
+    return Spoken(
+        result.status, plain.get("stdout", b""), plain.get("stderr", b""), output, result.run_seconds
+    )
+
+
+def host_error(error: Error, text: str) -> HostError:
+    """What an ERROR means for the host of this name."""
+    return _KINDS.get(error.code, HostError)(f"{text}: {error.sentence}")
