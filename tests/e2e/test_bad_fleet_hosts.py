@@ -175,7 +175,7 @@ def test_another_host_does_what_a_bad_one_did_not(
 
 def before_a_grant(act: Script) -> Script:
     def script(session: Session) -> None:
-        session.welcome(ping_seconds=0.6)
+        session.welcome()
         session.next(Demand)
         act(session)
         session.wait_until_left()

@@ -88,6 +88,13 @@ class Why(Enum):
     FAILED = "the hosts that were tried failed"
 
 
+class Prospect(Enum):
+    """What can be expected of a group's hosts for a kind of job, when it is not given up."""
+
+    READY = "ready"  # one that can do it is connected
+    WAIT = "wait"  # one may turn out to be able
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
     """Open a connection to the host; answer with host_up or host_down."""

@@ -6,6 +6,9 @@ learned from the same observations, because
 
     log seconds of a job on a host = log standard seconds of the job - log speed of the host
 
+which leaves open by what all speeds could be multiplied if all jobs were: so the mean of the log speeds is
+subtracted wherever they are used, and is what is believed of a host that nothing is known of.
+
 When a job that was seen on host g runs on host h, the two times tell h's speed relative to g's; when a job is
 new, its time is compared with that of the population, which tells little and therefore moves little. Each log
 speed is a mean with a variance, updated as by a Kalman filter whose state is diagonal; the variance
@@ -35,10 +38,11 @@ _REPEAT_VARIANCE: Final = 0.15**2
 _POPULATION_VARIANCE: Final = 0.8**2
 # What a host's speed may drift by with one observation.
 _DRIFT_VARIANCE: Final = 0.0002
-# Comparing with the population errs for all hosts alike, so it never makes anybody surer than this.
-_POPULATION_FLOOR: Final = 0.22**2
 # Between two looks at a host that has not been heard of, as a new process: owners change.
 _RELOAD_VARIANCE: Final = 0.05
+
+# Nobody is 150 times as fast as the others.
+_MOST_LOG_SPEED: Final = 5.0
 
 # How a job's duration follows the size of its text where nothing else is known: shrunk towards this.
 _SIZE_EXPONENT: Final = 0.0
@@ -108,6 +112,7 @@ class History:
     records: OrderedDict[bytes, Record] = field(default_factory=OrderedDict)
     _speeds: dict[str, HostSpeed] = field(default_factory=dict)
     _population: _Population = field(default_factory=_Population)
+    _sum: float = 0.0  # of all log speeds
 
     def predict(self, key: bytes, size: int) -> Prediction:
         """Seconds on an ordinary host; `size` of the text where the job is new."""
@@ -123,7 +128,7 @@ class History:
     def speed(self, host: str) -> float:
         """Relative to the ordinary host, 1.0."""
         known = self._speeds.get(host)
-        return exp(known.log_speed) if known is not None else 1.0
+        return exp(known.log_speed - self._mean) if known is not None else 1.0
 
     def uncertainty(self, host: str) -> float:
         """The standard deviation of the log of a host's speed."""
@@ -137,7 +142,7 @@ class History:
             self._compare_with_population(host, size, seconds)
         elif record.host != host:
             self._compare_hosts(host, record.host, log(record.seconds / seconds))
-        standard = log(seconds) + self._speed(host).log_speed
+        standard = log(seconds) + self._speed(host).log_speed - self._mean
         self._population.add(standard, log(max(1, size)))
         self.records[key] = Record(seconds, host)
         self.records.move_to_end(key)
@@ -146,24 +151,33 @@ class History:
 
     def forget_host(self, host: str) -> None:
         """The host is not what it was; its speed is unknown again."""
-        self._speeds.pop(host, None)
+        known = self._speeds.pop(host, None)
+        if known is not None:
+            self._sum -= known.log_speed
 
     @property
     def speeds(self) -> dict[str, HostSpeed]:
         """Every host's speed, to be stored."""
-        return dict(self._speeds)
+        mean = self._mean
+        return {
+            host: HostSpeed(known.log_speed - mean, known.variance) for host, known in self._speeds.items()
+        }
 
     def restore(self, records: Iterable[tuple[bytes, Record]], speeds: dict[str, HostSpeed]) -> None:
         """Take over what an earlier process has stored; the newest record comes last."""
         for host, speed in speeds.items():
-            self._speeds[host] = HostSpeed(speed.log_speed, speed.variance + _RELOAD_VARIANCE)
+            self._set(host, speed.log_speed, speed.variance + _RELOAD_VARIANCE)
         for key, record in records:
             self.records[key] = record
-            log_seconds = log(max(SHORTEST_SECONDS, record.seconds)) + self._speed(record.host).log_speed
+            log_seconds = log(max(SHORTEST_SECONDS, record.seconds)) + log(self.speed(record.host))
             self._population.add(log_seconds, self._population.size_mean)
 
+    @property
+    def _mean(self) -> float:
+        return self._sum / len(self._speeds) if self._speeds else 0.0
+
     def _speed(self, host: str) -> HostSpeed:
-        return self._speeds.get(host) or HostSpeed(0.0, _PRIOR_VARIANCE)
+        return self._speeds.get(host) or HostSpeed(self._mean, _PRIOR_VARIANCE)
 
     def _compare_with_population(self, host: str, size: int, seconds: float) -> None:
         if self._population.count < 3:  # a mean of two says nothing
@@ -172,9 +186,8 @@ class History:
         known = self._speed(host)
         variance = known.variance + _DRIFT_VARIANCE
         gain = variance / (variance + self._population.variance)
-        innovation = expected - log(seconds) - known.log_speed
-        variance = max(variance * (1 - gain), min(variance, _POPULATION_FLOOR))
-        self._set(host, known.log_speed + gain * innovation, variance)
+        innovation = expected - log(seconds) - (known.log_speed - self._mean)
+        self._set(host, known.log_speed + gain * innovation, variance * (1 - gain))
 
     def _compare_hosts(self, host: str, other: str, difference: float) -> None:
         """`difference`: by how much the log speed of `host` seems above that of `other`."""
@@ -191,6 +204,12 @@ class History:
         self._set(other, theirs.log_speed - their_gain * innovation, their_variance * (1 - their_gain))
 
     def _set(self, host: str, log_speed: float, variance: float) -> None:
-        if host not in self._speeds and len(self._speeds) >= MOST_HOSTS:
-            self._speeds.pop(next(iter(self._speeds)))
-        self._speeds[host] = HostSpeed(max(-5.0, min(5.0, log_speed)), variance)
+        known = self._speeds.get(host)
+        if known is not None:
+            self._sum -= known.log_speed
+        elif len(self._speeds) >= MOST_HOSTS:
+            self.forget_host(next(iter(self._speeds)))
+        mean = self._mean
+        log_speed = max(mean - _MOST_LOG_SPEED, min(mean + _MOST_LOG_SPEED, log_speed))
+        self._speeds[host] = HostSpeed(log_speed, variance)
+        self._sum += log_speed

@@ -1,9 +1,8 @@
-"""The dispatcher's picture: jobs, runs, hosts and lines, and what can be expected of them. Pure.
+"""The dispatcher's picture: jobs, runs and hosts, and what can be expected of them. Pure.
 
 All expectations are seconds from now.
 """
 
-from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +13,8 @@ from fleetcc.scheduling.history import Prediction
 
 # A host in the same building answers a demand in less, if it has a slot.
 PATIENCE_SECONDS: Final = 0.005
+# After a grant was declined the picture must change before the host is asked again.
+REST_SECONDS: Final = 0.1
 # A job that was not seen before and has outlived its prediction is a long one: durations are log-normal.
 _RESIDUAL_LIFE: Final = 0.8
 # A run that is late is never expected to end this very moment.
@@ -45,6 +46,7 @@ class Job:
     runs: dict[str, Run] = field(default_factory=dict)
     failures: int = 0
     avoid: frozenset[str] = frozenset()
+    moves: int = 0
 
     @property
     def line_key(self) -> LineKey:
@@ -62,53 +64,25 @@ class Host:
     """A host and what we have there."""
 
     id: str
-    speed: float
+    speed: float = 1.0
+    least_speed: float = 0.5  # one standard deviation below
     state: HostState = HostState.DOWN
     facts: Facts = UNKNOWN
     asked: int = 0  # of the standing demand, what it has not granted yet
     asked_at: float = 0.0
     asked_priority: Priority = Priority.NORMAL
     resting_until: float = 0.0
+    delay: float = 0.0  # how long a job of ours waited there for its slot, the last one that began ...
+    delay_at: float = 0.0  # ... at this time
     has_declined: bool = False  # its last grant was of no use: think before asking again
     runs: dict[int, Run] = field(default_factory=dict)
+    begun: int = 0  # of these, those that have started
 
     def probably_free(self, now: float) -> int:
         """Slots that it would grant at once, as far as is known here."""
-        if self.asked and now - self.asked_at >= PATIENCE_SECONDS:
+        if self.asked and now >= self.asked_at + PATIENCE_SECONDS:
             return 0
         return max(0, self.facts.slots - len(self.runs))
-
-
-@dataclass(eq=False, slots=True)
-class Line:
-    """Queued jobs that the same hosts can do."""
-
-    key: LineKey
-    ranks: list[Rank] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def needs(self) -> Needs:
-        """What a host must have."""
-        return self.key[1]
-
-    def add(self, job: Job) -> None:
-        """Queue it."""
-        insort(self.ranks, job.rank)
-        self.seconds += job.predicted.seconds
-
-    def remove(self, job: Job) -> None:
-        """It goes to a host, or nobody waits for it any more."""
-        del self.ranks[bisect_left(self.ranks, job.rank)]
-        self.seconds -= job.predicted.seconds
-
-    def longest_within(self, seconds: float) -> int | None:
-        """The number of the longest of the most urgent jobs that is no longer than that."""
-        priority = self.ranks[0][0]
-        at = bisect_left(self.ranks, (priority, -seconds, 0))
-        if at < len(self.ranks) and self.ranks[at][0] == priority:
-            return self.ranks[at][2]
-        return None
 
 
 def remaining(job: Job, host: Host, run: Run, now: float) -> float:
@@ -139,15 +113,16 @@ def wait_for_slot(host: Host, jobs: dict[int, Job], now: float) -> float:
     """Until a job that is sent there now gets a slot: a server lets one job more come than it has slots."""
     ahead = len(host.runs) - host.facts.slots
     if ahead < 0:
-        return 0.0
+        # Others may have the slots; the longer ago that was, the less it says.
+        return max(0.0, host.delay - (now - host.delay_at))
     times = sorted(free_times(host, jobs, now))
     return times[min(ahead, len(times) - 1)] if times else 0.0
 
 
-def wait_of(host: Host, run: Run, jobs: dict[int, Job], now: float) -> float:
-    """Until a run that has not begun gets its slot."""
+def wait_of(host: Host, run: Run, jobs: dict[int, Job], setup: float, now: float) -> float:
+    """Until a run that has not begun gets its slot; `setup` is what it takes if one is free."""
     times = [time for time in free_times(host, jobs, now) if time]
     if len(times) >= host.facts.slots:
         return min(times)
     # Others hold the slots: it has waited, and may wait as long again.
-    return max(0.0, now - run.bound - PATIENCE_SECONDS)
+    return max(0.0, now - run.bound - setup)
