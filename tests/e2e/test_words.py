@@ -46,7 +46,8 @@ def test_hosts_shows_what_each_host_is(user: Client, hosts: list[ScriptedServer]
     rows = json.loads(user.run("hosts", "--json").stdout)
     assert [row["answers"] for row in rows] == [True, True, True, False, False]
     assert rows[1] == {
-        "host": ours, "id": address, "origin": "FLEETCC_HOSTS", "limit": 3, "protocol": 2, "answers": True, "server": "fleetccd 0.1.0", "slots": 3,
+        "host": ours, "id": address, "origin": "FLEETCC_HOSTS",
+        "limit": 3, "protocol": 2, "answers": True, "server": "fleetccd 0.1.0", "slots": 3,
         "capacity": 3, "running": 0, "waiting": 0, "forms": ["expanded", "directives"],
         "compilers": rows[1]["compilers"], "same_compilers": ["gcc", "g++", "clang", "clang++"],
         "other_compilers": [],
