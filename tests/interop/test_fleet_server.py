@@ -12,6 +12,12 @@ from fleetcc.wire import zstd
 from tests.support.fleet_client import ARGV, NO_COMPILER, FleetClient, connect
 from tests.support.servers import SYSTEM_PATH, FakeCompilers, start_fleetccd, stopping
 
+SOURCE = """#include <stdio.h>
+#include "here.h"
+#define TWICE(x) ((x) + (x))
+static int twice(int value) { return TWICE(value); }
+int main(int argc, char **argv) { return printf("%s %d\\n", NAME, twice(argc)); }
+"""
 TEXT = "#define ADD(x) ((x) + step)\nstatic int step = 3;\nint add(int x) { return ADD(x); }\n"
 
 
@@ -66,13 +72,18 @@ def test_the_object_of_expanded_text_is_the_local_compilers(client, tmp_path, co
     assert client.started == [1]
 
 
-def test_the_object_of_text_with_directives_is_the_local_compilers_with_debug_information(client, tmp_path):
-    (tmp_path / "hello.c").write_text(TEXT)
-    text = here(tmp_path, "gcc", "-g", "-fworking-directory", "-fdirectives-only", "-E", "hello.c")
-    argv = (b"gcc", b"-g", b"-c", b"hello.c", b"-o", b"hello.o")
-    done = compiled(client, identity("/usr/bin/gcc"), argv, text, form="directives")
-    here(tmp_path, "gcc", "-g", "-c", "hello.c", "-o", "hello.o")
-    assert done.part("object") == (tmp_path / "hello.o").read_bytes()
+@pytest.mark.parametrize("options", [["-g", "-O2"], ["-O2", "-Wall"], ["-ggdb", "-O1"]], ids=" ".join)
+def test_a_source_with_its_macros_gives_the_local_object(client, tmp_path, options):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "main.c").write_text(SOURCE)
+    (tmp_path / "sub" / "here.h").write_text('#pragma once\n#define NAME "here"\n')
+    argv = ["gcc", *options, "-c", "sub/main.c", "-o", "main.o"]
+    text = here(tmp_path, "gcc", *options, "-fworking-directory", "-fdirectives-only", "-E", "sub/main.c")
+    words = tuple(word.encode() for word in argv)
+    done = compiled(client, identity("/usr/bin/gcc"), words, text, form="directives")
+    here(tmp_path, *argv)
+    assert (done.status, done.part("stderr")) == (0, b"")
+    assert done.part("object") == (tmp_path / "main.o").read_bytes()
 
 
 def test_a_big_source_and_a_big_object_travel_whole(client, tmp_path):
@@ -144,7 +155,6 @@ REFUSED = {
     "a NUL": (b"gcc", b"-c", b"x\0.i"),
     "too many words": (b"gcc", *(b"-O2",) * 30_000, *ARGV[1:]),
     "two sources": (b"gcc", b"-c", b"x.i", b"y.i"),
-    "a form mark": (*ARGV, b"--fleetcc-form=directives"),
     "a huge option": (b"gcc", b"--x" + b"x" * 100_000, *ARGV[1:]),
 }
 
@@ -163,9 +173,13 @@ def test_an_unknown_compiler_is_said_to_be_unknown(client):
     assert done.refusal.remedy
 
 
-def test_a_text_that_cannot_be_compiled_elsewhere_is_unfit(client):
-    done = compiled(client, identity("/usr/bin/gcc"), (b"gcc", b"-c", b"x.c"), b"int x;\n", form="directives")
+@pytest.mark.parametrize(
+    "text", [b"int x;\n", b'# 0 "x.c"\n# 1 "/w//"\n# 0 "<command-line>"\nchar *when = __DATE__;\n']
+)
+def test_a_text_that_cannot_be_compiled_elsewhere_is_unfit(client, text):
+    done = compiled(client, identity("/usr/bin/gcc"), (b"gcc", b"-c", b"x.c"), text, form="directives")
     assert done.code == "unfit"
+    assert done.refusal.text
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,6 @@ from fleetcc.command.outputs import derived_output
 from fleetcc.command.passthrough import assembler_obstacle, clang_row, llvm_obstacle, preprocessor_row
 from fleetcc.model import Family, Form, Language, Reason
 
-FORM_MARK: Final = b"--fleetcc-form="
-
 _OTHER_COMPILER_NAMES: Final = frozenset({b"c89-gcc", b"c99-gcc"})
 
 # A server learns the family only when it runs the compiler, so it knows the options of both.
@@ -62,19 +60,13 @@ def is_compiler_name(name: bytes) -> bool:
     return name in _OTHER_COMPILER_NAMES or parse_compiler_name(name) is not None
 
 
-def understand(argv: Sequence[bytes]) -> ServerCommand | Refused:
+def understand(argv: Sequence[bytes], form: Form = Form.EXPANDED) -> ServerCommand | Refused:
     """Find source, output and stage as distccd does, and check every other word."""
     if not argv or not argv[0] or argv[0][:1] == b"-":
         return Refused("no compiler where argv[0] was expected")
-    words, form = list(argv[1:]), Form.EXPANDED
-    if words and words[-1].startswith(FORM_MARK):
-        named = words.pop()[len(FORM_MARK) :]
-        if named != b"directives":
-            return Refused(f"form {named!r} where 'directives' was expected")
-        form = Form.DIRECTIVES
     check = _Check(form)
     try:
-        check.run(words)
+        check.run(argv[1:])
         return check.command(argv[0])
     except _NotServedError as error:
         return Refused(error.args[0])

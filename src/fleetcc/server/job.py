@@ -31,8 +31,6 @@ _T = TypeVar("_T")
 
 # Below this many bytes the work takes less than handing it to a thread and back is worth.
 THREAD_BYTES: Final = 64 << 10
-# The status of a job that this server cannot do in the form in which it came.
-FORM_REFUSED: Final = 120
 # More diagnostics than this are cut: clients limit what they read.
 MAX_STREAM_BYTES: Final = 32 << 20
 
@@ -60,7 +58,7 @@ class NotDone:
     """No compiler has spoken."""
 
     outcome: str  # the word for the log
-    code: int  # the exit status that tells a distcc client
+    code: int  # the exit status that tells a distcc client; 0 for what only a fleet client can meet
     sentence: str
 
 
@@ -111,7 +109,7 @@ class Compile:
             )
             del unpack  # and the bytes with it
             if isinstance(prepared, Refusal):
-                return NotDone("form-refused", FORM_REFUSED, prepared.sentence)
+                return NotDone("form-refused", 0, prepared.sentence)
             slot = await self._service.gate.slot(self._ticket)
             path = program()
             if isinstance(path, NotDone):

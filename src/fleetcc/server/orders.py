@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.directives import Prepared
-from fleetcc.command.serverside import FORM_MARK, Refused, ServerCommand, server_argv, understand
+from fleetcc.command.serverside import Refused, ServerCommand, server_argv, understand
 from fleetcc.model import Form
 from fleetcc.server.compilers import CompilerRules, Forbidden, Missing, Program
 from fleetcc.wire.distcc import RequestHead
@@ -65,10 +65,7 @@ def understand_job(job: Job, program: bytes) -> Order | str:
     name = job.argv[0] if job.argv else b""
     if b"/" in name:
         return f"compiler {name!r}: a name without a directory was expected"
-    if any(word.startswith(FORM_MARK) for word in job.argv):
-        return "a form mark in a job that names its form"
-    directives = (FORM_MARK + b"directives",) if job.form == Form.DIRECTIVES.value else ()
-    command = understand(job.argv + directives)
+    command = understand(job.argv, Form(job.form))
     if isinstance(command, Refused):
         return command.sentence
     return _order(command, Program(program))

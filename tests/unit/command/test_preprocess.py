@@ -41,10 +41,10 @@ def test_a_server_gets_base_names_and_one_source_word_last() -> None:
     assert remote_argv(found, Form.EXPANDED, b"gcc-12") == b"gcc-12 -O2 -Wall -c a.i -o a.o".split()
 
 
-def test_the_directives_form_is_marked_and_names_its_source_as_spelled() -> None:
+def test_the_directives_form_names_its_source_as_spelled() -> None:
     found = accepted("gcc -DX -g -c src/a.c -o obj/a.o")
     sent = remote_argv(found, Form.DIRECTIVES, b"gcc-12")
-    assert sent == b"gcc-12 -g -c src/a.c -o a.o --fleetcc-form=directives".split()
+    assert sent == b"gcc-12 -g -c src/a.c -o a.o".split()
 
 
 def test_clang_is_told_the_directory_unless_the_user_told_it() -> None:

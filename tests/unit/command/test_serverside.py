@@ -9,8 +9,8 @@ from fleetcc.command.serverside import Refused, ServerCommand, is_compiler_name,
 from fleetcc.model import Form, Language
 
 
-def accepted(line: str) -> ServerCommand:
-    command = understand(line.encode().split())
+def accepted(line: str, form: Form = Form.EXPANDED) -> ServerCommand:
+    command = understand(line.encode().split(), form)
     assert isinstance(command, ServerCommand), command
     return command
 
@@ -44,7 +44,7 @@ def test_words_that_stock_clients_keep_are_let_pass() -> None:
 
 
 def test_an_unexpanded_source_keeps_its_suffix_and_gets_the_clients_names() -> None:
-    command = accepted("g++ -g -c src/a.cpp -o a.o --fleetcc-form=directives")
+    command = accepted("g++ -g -c src/a.cpp -o a.o", Form.DIRECTIVES)
     assert (command.form, command.suffix) == (Form.DIRECTIVES, b"cpp")
     argv = server_argv(
         command, b"/usr/bin/g++", b"/job/a.cpp", b"o", Prepared(b"", b"src/a.cpp", b"/home/me")
@@ -57,7 +57,7 @@ def test_an_unexpanded_source_keeps_its_suffix_and_gets_the_clients_names() -> N
 
 def test_the_clients_own_prefix_maps_apply_to_its_names_first() -> None:
     line = "gcc -g -fdebug-prefix-map=/home=/h -ffile-prefix-map=/home/me=/m -c /home/me/a.c -o a.o"
-    command = accepted(line + " --fleetcc-form=directives")
+    command = accepted(line, Form.DIRECTIVES)
     argv = server_argv(command, b"gcc", b"/job/a.c", b"o", Prepared(b"", b"/home/me/a.c", b"/home/you"))
     assert b"-fdebug-prefix-map=/job=/h/you" in argv
     assert b"-fdebug-prefix-map=/job/a.c=/m/a.c" in argv
@@ -181,16 +181,24 @@ def test_an_option_that_runs_loads_or_writes_something_is_refused(words: str) ->
         "gcc -c a.h",
         "gcc -c a.i -o",
         "gcc -c a.i -o -",
-        "gcc -c a.i -o a.o --fleetcc-form=other",
-        "gcc -c a.i -o a.o --fleetcc-form=directives",
-        "gcc -x c -c a.c -o a.o --fleetcc-form=directives",
-        "gcc -I/etc -c a.c -o a.o --fleetcc-form=directives",
-        "gcc -include /etc/passwd -c a.c -o a.o --fleetcc-form=directives",
-        "gcc -DX -c a.c -o a.o --fleetcc-form=directives",
     ],
 )
 def test_what_is_no_single_compile_is_refused(line: str) -> None:
     assert isinstance(understand(line.encode().split()), Refused)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gcc -c a.i -o a.o",
+        "gcc -x c -c a.c -o a.o",
+        "gcc -I/etc -c a.c -o a.o",
+        "gcc -include /etc/passwd -c a.c -o a.o",
+        "gcc -DX -c a.c -o a.o",
+    ],
+)
+def test_what_the_preprocessor_would_read_is_refused_for_an_unexpanded_source(line: str) -> None:
+    assert isinstance(understand(line.encode().split(), Form.DIRECTIVES), Refused)
 
 
 @pytest.mark.parametrize(
