@@ -74,7 +74,7 @@ def run_remotely(compilation: Compilation, form: Form, folder: Path, server: Pat
     sent = remote_argv(compilation, form, name, os.fsencode(folder))
     if form is Form.EXPANDED:
         assert stock_scanner_takes(sent), sent
-    command = understand(sent)
+    command = understand(sent, form)
     assert not isinstance(command, Refused), command.sentence
     prepared = None
     if form is Form.DIRECTIVES:

@@ -82,7 +82,9 @@ def examine(
     """Like compute_identity, with the reason; files that `contents` knows are not read again."""
     try:
         _check_name(program)
-        with tempfile.TemporaryDirectory(prefix="fleetcc-", ignore_cleanup_errors=True) as folder:
+        # Named, because Python would look for a place by writing a file into each that it tries.
+        place = os.fsdecode(environment.get(b"TMPDIR") or b"/tmp")
+        with tempfile.TemporaryDirectory(prefix="fleetcc-", dir=place, ignore_cleanup_errors=True) as folder:
             asked_in = asking.asking_environment(environment)
             questions = Asking(program, asked_in, os.fsencode(folder))
             identity = _Examination(questions, contents).run()
