@@ -262,9 +262,11 @@ def test_the_temporary_folder_is_gone(gcc, tmp_path, monkeypatch):
     assert os.listdir(temporary) == []
 
 
-def test_without_a_temporary_folder_there_is_a_reason(gcc, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    assert "nowhere" in reason(gcc, tmp_path)
+def test_without_a_temporary_folder_there_is_a_reason(gcc, tmp_path):
+    environment = {**path_of(tmp_path), b"TMPDIR": os.fsencode(tmp_path / "nowhere")}
+    found = examine(gcc, environment, Contents())
+    assert isinstance(found, Unidentified)
+    assert "nowhere" in found.reason
 
 
 def test_a_copied_tree_keeps_its_identity(gcc, tmp_path):
