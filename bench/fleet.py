@@ -2,7 +2,7 @@
 
     python -m bench.fleet [SECTION...] [--quick] [--rounds N] [--systems NAME,...]
 
-Sections: equal, unequal, fairness, large, kill, join; all of them without a name. Debian's distcc and
+Sections: equal, unequal, fairness, large, kill, join, cancel; all of them without a name. Debian's distcc and
 icecream do the same builds in the same run, where they are installed, and so does an ideal: one process that
 knows every slot and serves in the order of asking. Clients are told the hosts' addresses and nothing else,
 unless a row says so. Hosts are servers on 127.0.1.N; how fast one is only its own compiler knows.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from bench.fleets.cancel import interrupted
 from bench.fleets.fairness import fairness
 from bench.fleets.large import large
 from bench.fleets.machines import make_compiler
@@ -31,6 +32,7 @@ SECTIONS: Final[Mapping[str, Callable[[Setting], None]]] = {
     "large": large,
     "kill": killed,
     "join": joined,
+    "cancel": interrupted,
 }
 
 

@@ -131,6 +131,11 @@ class Client:
         """Has a build begun that has not ended?"""
         return self._thread is not None and self._thread.is_alive()
 
+    def interrupt(self) -> None:
+        """Ctrl-C, as the terminal's foreground group gets it."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def stop_build(self) -> None:
         """End a build that still runs."""
         if self._process is None or self._thread is None:

@@ -18,7 +18,8 @@ from fleetcc.model import Reason
 from tests.interop.command_line_cases import BEST, CASES, EXACT, SPOKE
 from tests.interop.test_command_lines import folder
 from tests.support.fleet import Client, installed
-from tests.support.servers import free_port, start_fleetccd
+from tests.support.servers import start_fleetccd
+from tests.support.stock_distccd import stock_distccd
 
 __all__ = ["folder", "installed"]
 
@@ -52,29 +53,8 @@ def user(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def stock_hosts() -> Iterator[str]:
     """Debian's distccd, as a host list."""
-    if shutil.which("distccd") is None:
-        pytest.skip("distccd is not installed")
-    port = free_port()
-    command = [
-        "distccd",
-        "--no-detach",
-        "--daemon",
-        "--listen",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--jobs",
-        "4",
-    ]
-    process = subprocess.Popen(
-        [*command, "--allow", "127.0.0.1", "--enable-tcp-insecure", "--log-file", "/dev/null"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"127.0.0.1:{port}/4"
-    finally:
-        process.terminate()
-        process.wait()
+    with stock_distccd(4) as host:
+        yield f"{host}/4"
 
 
 def see(folder: Path, client: Client, argv: list[str], environment: dict[str, str]) -> Seen:

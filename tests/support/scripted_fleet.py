@@ -2,12 +2,10 @@
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any
 
 from fleetcc.errors import ProtocolError
 from fleetcc.toolchain.identity_cache import IdentityCache
@@ -34,13 +32,8 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
+from tests.support.listener import LeftError, Listener
 from tests.support.scripted_server import honest_answer
-
-PATIENCE_SECONDS: Final = 30.0
-
-
-class LeftError(Exception):
-    """The client closed."""
 
 
 @cache
@@ -169,39 +162,19 @@ def serve_honestly(session: Session) -> None:
         session.answer(number, job, source)
 
 
-class ScriptedFleet:
+class ScriptedFleet(Listener):
     """Listens on loopback; each connection gets the script. Its errors fail the test."""
 
     def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         self.script = script
         self.instance = f"scripted-{time.monotonic_ns()}"
         self.heard: list[Frame] = []  # everything that clients said
         self.jobs: list[int] = []  # that it has
-        self.connections: list[socket.socket] = []
-        self._errors: list[BaseException] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server((address, 0), backlog=100)
-        self.host = f"{address}:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Self:
-        self._accepter = threading.Thread(target=self._accept)
-        self._accepter.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._accepter.join()
-        self._listener.close()
-        for connection in self.connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        if error is None and self._errors:
-            raise self._errors[0]
+    def serve(self, connection: socket.socket) -> None:
+        """One client of the fleet protocol."""
+        self.script(Session(connection, self))
 
     def said(self, kind: type[Any]) -> list[Any]:
         """Every message of this type that clients have sent."""
@@ -211,25 +184,3 @@ class ScriptedFleet:
     def declined(self) -> int:
         """Grants that clients have given back."""
         return sum(message.count for message in self.said(Decline))
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE_SECONDS)
-            self.connections.append(connection)
-            thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            self.script(Session(connection, self))
-        except (LeftError, ConnectionError, ProtocolError):
-            pass
-        except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
-            self._errors.append(error)
-        finally:
-            connection.close()

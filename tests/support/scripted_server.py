@@ -6,14 +6,11 @@ import socket
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from fleetcc.errors import ProtocolError
 from fleetcc.wire.distcc import (
     RequestBody,
     RequestHead,
@@ -22,17 +19,13 @@ from fleetcc.wire.distcc import (
     pack_body,
     unpack_body,
 )
+from tests.support.listener import LeftError, Listener
 
-PATIENCE_SECONDS: Final = 30.0
 _MOST_BYTES: Final = 64 << 20
 
 
 # How both the text greeting and the fleet protocol begin.
 _QUESTION: Final = b"FLEETCC/"
-
-
-class LeftError(Exception):
-    """The client closed."""
 
 
 class Visit:
@@ -77,72 +70,26 @@ class Visit:
 Script = Callable[[Visit], Any]
 
 
-class ScriptedServer:
+class ScriptedServer(Listener):
     """Listens on loopback; each connection gets the script of the moment. Its errors fail the test.
 
     Whoever asks whether it speaks the fleet protocol gets a stock server's answer, an end, and is no visit.
     """
 
     def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         self.script = script
         self.visits: list[Visit] = []
         self.questions = 0
-        self._connections: list[socket.socket] = []
-        self._errors: list[BaseException] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server((address, 0), backlog=100)
-        self.host = f"{address}:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Self:
-        self._accepter = threading.Thread(target=self._accept)
-        self._accepter.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if error is None and self._errors:
-            raise self._errors[0]
-
-    def stop(self) -> None:
-        """Listen no more, hang up on everybody."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._accepter.join()
-        self._listener.close()
-        for connection in self._connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE_SECONDS)
-            self._connections.append(connection)
-            thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            if connection.recv(len(_QUESTION), socket.MSG_PEEK) == _QUESTION:
-                self.questions += 1
-                return
-            visit = Visit(connection)
-            self.visits.append(visit)
-            self.script(visit)
-        except (LeftError, ConnectionError, ProtocolError):
-            pass
-        except BaseException as error:  # noqa: BLE001 - a thread's error must reach the test
-            self._errors.append(error)
-        finally:
-            connection.close()
+    def serve(self, connection: socket.socket) -> None:
+        """A question, or a visit."""
+        if connection.recv(len(_QUESTION), socket.MSG_PEEK) == _QUESTION:
+            self.questions += 1
+            return
+        visit = Visit(connection)
+        self.visits.append(visit)
+        self.script(visit)
 
 
 def answer_with(data: bytes) -> Script:

@@ -37,8 +37,13 @@ class SharedGcc:
 
     @property
     def server_environment(self) -> dict[str, str]:
-        """For start_fleetccd."""
+        """For a start_fleetccd whose compiles wait."""
         return {"FLEETCCD_PATH": f"{self.server_folder}:{SYSTEM_PATH}"}
+
+    @property
+    def prompt_server_environment(self) -> dict[str, str]:
+        """For a start_fleetccd whose compiles do not."""
+        return {"FLEETCCD_PATH": f"{self.client_folder}:{SYSTEM_PATH}"}
 
     @property
     def started(self) -> list[int]:

@@ -24,7 +24,9 @@ from fleetcc.wire.launcher import (
     decode_request_header,
 )
 
-_CHUNK_BYTES: Final = 256 << 10
+# One for all connections, because each read is taken out at once; a new one for each read would cost more
+# than the read.
+_BUFFER: Final = memoryview(bytearray(256 << 10))
 # Three standard descriptors come with a request, two memory files with an answer.
 _MAX_DESCRIPTORS: Final = 8
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
@@ -125,22 +127,22 @@ class LauncherConnection:
 
     def _readable(self) -> None:
         try:
-            data, ancillary, _, _ = self._sock.recvmsg(
-                _CHUNK_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+            count, ancillary, _, _ = self._sock.recvmsg_into(
+                (_BUFFER,), _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             return
         except OSError:
-            data, ancillary = b"", []
+            count, ancillary = 0, []
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 received = array.array("i")
                 received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
                 self._descriptors.extend(received)
-        if not data:
+        if not count:
             self._gone()
             return
-        self._chunks += data
+        self._chunks += _BUFFER[:count]
         try:
             self._parse()
         except ProtocolError:
