@@ -81,7 +81,7 @@ def test_status_shows_agent_hosts_jobs_and_reasons(user: Client, hosts: list[Scr
         "waiting: 0 for a local slot, 0 for a host",
         "hosts:",
     ]
-    assert re.fullmatch(rf"  {re.escape(hosts[0].host)}/3 +\[\.\.\.\] 0/3 ?(distccd)?", lines[4])
+    assert re.fullmatch(rf"  {re.escape(hosts[0].host)} +\[\.\.\.\] 0/3 distccd, speed \d(\.\d+)?", lines[4])
     assert lines[5] == "jobs: 1 now, 3 so far, 0 cancelled"
     assert re.fullmatch(r"  compiling +\d+\.\d s  local +lib\.so", lines[6])
     assert lines[7] == "ended, by reason:"

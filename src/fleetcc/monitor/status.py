@@ -20,6 +20,10 @@ def _agent(status: Mapping[str, Any]) -> Iterable[str]:
     yield f"agent {status['version']}, pid {status['pid']}, up {status['uptime_seconds']:.0f} s{leaving}"
     yield f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing"
     yield f"waiting: {local['waiting']} for a local slot, {status['waiting_for_hosts']} for a host"
+    races = status["races"]
+    if races["started"]:
+        cost = f"{races['seconds']:.0f} s of {races['of_seconds']:.0f} s of work"
+        yield f"races: {races['started']} jobs ran on two hosts, {races['won']} ended sooner for it; {cost}"
 
 
 def _hosts(status: Mapping[str, Any]) -> Iterable[str]:
@@ -35,7 +39,9 @@ def _hosts(status: Mapping[str, Any]) -> Iterable[str]:
             else ""
         )
         counts = f"{host['running']}/{host['limit']}"
-        yield f"  {host['host']:<30} [{slots[:_WIDEST]}] {counts} {host['server']}{alone}"
+        state = "" if host["state"] == "up" else f", {host['state']}"
+        speed = f", speed {host['speed']:g}" if host["server"] else ""
+        yield f"  {host['id']:<30} [{slots[:_WIDEST]}] {counts} {host['server']}{speed}{state}{alone}"
 
 
 def _jobs(status: Mapping[str, Any]) -> Iterable[str]:

@@ -5,9 +5,12 @@ from fleetcc.monitor.status import status_text
 STATUS = {
     "version": "0.1.0", "pid": 7, "folder": "/f", "uptime_seconds": 12.3, "draining": False,
     "hosts": [
-        {"host": "b1/4", "running": 2, "limit": 4, "left_alone_seconds": 0, "server": "fleetccd 0.1.0"},
-        {"host": "b2/2", "running": 0, "limit": 2, "left_alone_seconds": 3.0, "server": ""},
+        {"id": "b1:3632", "running": 2, "limit": 4, "left_alone_seconds": 0, "server": "fleetccd 0.1.0",
+         "state": "up", "speed": 0.5},
+        {"id": "b2:3632", "running": 0, "limit": 2, "left_alone_seconds": 3.0, "server": "",
+         "state": "down", "speed": 1.0},
     ],
+    "races": {"started": 0, "won": 0, "seconds": 0.0, "of_seconds": 0.0},
     "local": {"processors": 2, "compiling": 1, "preprocessing": 3, "waiting": 4},
     "waiting_for_hosts": 5,
     "jobs": [{"state": "compiling", "seconds": 1.5, "host": "b1/4", "label": "a.c"}],
@@ -18,8 +21,15 @@ STATUS = {
 def test_hosts_show_their_slots_and_why_they_are_left_alone():
     text = status_text(STATUS)
 
-    assert "[##..] 2/4 fleetccd 0.1.0" in text
-    assert "[..] 0/2   left alone for 3 s after a failure" in text
+    assert "[##..] 2/4 fleetccd 0.1.0, speed 0.5\n" in text
+    assert "[..] 0/2 , down  left alone for 3 s after a failure" in text
+
+
+def test_races_are_told_when_there_were_any():
+    raced = STATUS | {"races": {"started": 3, "won": 2, "seconds": 4.4, "of_seconds": 300.0}}
+
+    assert "races" not in status_text(STATUS)
+    assert "races: 3 jobs ran on two hosts, 2 ended sooner for it; 4 s of 300 s of work" in status_text(raced)
 
 
 def test_the_most_frequent_reason_comes_first():
