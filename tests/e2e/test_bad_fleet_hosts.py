@@ -301,6 +301,17 @@ def test_a_host_that_gets_the_compiler_later_is_used_from_then_on(user: Client) 
         assert user.last_reason == "remote"
 
 
+def test_a_host_that_is_for_ever_looking_for_compilers_is_not_waited_for(user: Client) -> None:
+    def script(session: Session) -> None:
+        session.welcome(compilers=(), looking=True)
+        session.wait_until_left()
+
+    with ScriptedFleet(script) as server:
+        user.environment["FLEETCC_HOSTS"] = server.host
+        compile_as_plain(user)
+        assert user.last_reason == Reason.NO_GRANT.slug
+
+
 def test_two_addresses_of_one_server_are_one_host(user: Client) -> None:
     with ScriptedFleet(serve_honestly) as one, ScriptedFleet(serve_honestly, "127.0.0.2") as two:
         two.instance = one.instance

@@ -90,9 +90,14 @@ class Fleet:
         try:
             if not group.membership.members:
                 await group.membership.ready()
-            while not self._is_ready(group, needs):
-                self._news.clear()
-                await self._news.wait()
+            # A host that is for ever about to be ready shall not be waited for.
+            async with asyncio.timeout(settings.io_timeout_seconds):
+                while not self._is_ready(group, needs):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as error:
+            self.part(group)
+            raise _in_vain(settings) from error
         except BaseException:
             self.part(group)
             raise
@@ -415,11 +420,11 @@ class Fleet:
         """Jobs that wait although no host has granted anything for as long as a host may be silent."""
         now = self._loop.time()
         for job in list(self._jobs.values()):
-            limit = job.group.settings.io_timeout_seconds
+            settings = job.group.settings
             is_bound = job.links or job.unsent
-            if not is_bound and now - max(self._last_grant, job.submitted) > limit:
-                text = f"no host was ready within {limit:g} s"
-                self._give_up(job, RunLocallyError(Reason.NO_GRANT, text))
+            waited = now - max(self._last_grant, job.submitted)
+            if not is_bound and waited > settings.io_timeout_seconds:
+                self._give_up(job, _in_vain(settings))
 
     def _forget(self, host: str) -> None:
         connecting = self._connecting.get(host)
@@ -452,3 +457,7 @@ class Fleet:
         """Every host that jobs have named, for `fleetcc status` and `fleetcc hosts`."""
         now = self._loop.time()
         return [self._known.row(host, self._dispatcher, now) for host in self._known.specs]
+
+
+def _in_vain(settings: Settings) -> RunLocallyError:
+    return RunLocallyError(Reason.NO_GRANT, f"no host was ready within {settings.io_timeout_seconds:g} s")
