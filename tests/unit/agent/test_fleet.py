@@ -116,7 +116,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
-            while not condition():  # what is waited for comes within turns of this very loop
+            while not condition():  # noqa: ASYNC110 - it comes within turns of this very loop
                 await asyncio.sleep(0)
 
 
