@@ -307,7 +307,7 @@ def test_a_host_that_is_for_ever_looking_for_compilers_is_not_waited_for(user: C
         session.wait_until_left()
 
     with ScriptedFleet(script) as server:
-        user.environment["FLEETCC_HOSTS"] = server.host
+        user.environment |= {"FLEETCC_HOSTS": server.host, "FLEETCC_CONNECT_TIMEOUT": "1"}
         compile_as_plain(user)
         assert user.last_reason == Reason.NO_GRANT.slug
 

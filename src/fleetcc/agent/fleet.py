@@ -91,7 +91,7 @@ class Fleet:
             if not group.membership.members:
                 await group.membership.ready()
             # A host that is for ever about to be ready shall not be waited for.
-            async with asyncio.timeout(settings.io_timeout_seconds):
+            async with asyncio.timeout(settings.connect_timeout_seconds + settings.io_timeout_seconds):
                 while not self._is_ready(group, needs):
                     self._news.clear()
                     await self._news.wait()
