@@ -158,9 +158,10 @@ def test_a_server_that_dies_leaves_the_last_good_answer_and_its_return_is_notice
         async with following("build.example.test", server.setting) as membership:
             await membership.ready()
             server.stop()
-            await until(lambda: "build.example.test" in membership.troubles, seconds=10)
+            # A question for the other kind of address may have been under way: it has no answer to keep.
+            kept = "the last answer is kept"
+            await until(lambda: kept in membership.troubles.get("build.example.test", ""), seconds=12)
             assert names(membership) == ["127.0.0.2"]
-            assert "the last answer is kept" in membership.troubles["build.example.test"]
             server.set_hosts(build=["127.0.0.2", "127.0.0.3"])
             server.start()
             await until(lambda: names(membership) == ["127.0.0.2", "127.0.0.3"], seconds=12)
