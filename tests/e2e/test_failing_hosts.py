@@ -89,11 +89,11 @@ def test_a_host_is_tried_once_and_then_one_other(user: Client) -> None:
     with (
         ScriptedServer(answer_with(b"")) as one,
         ScriptedServer(answer_with(b""), "127.0.0.2") as two,
-        ScriptedServer(compile_honestly, "127.0.0.3") as three,
+        ScriptedServer(answer_with(b""), "127.0.0.3") as three,
     ):
         use_hosts(user, one, two, three)
         compile_as_plain(user)
-        assert [len(host.visits) for host in (one, two, three)] == [1, 1, 0]
+        assert sorted(len(host.visits) for host in (one, two, three)) == [0, 1, 1]
         assert user.last_reason == Reason.REFUSED.slug
 
 
@@ -198,7 +198,8 @@ def test_a_failing_host_costs_no_compile(
         assert job["detail"]
 
         use_hosts(user, bad, good)
-        compile_as_plain(user)
+        while len(bad.visits) == 1:  # it may just be asked what it is, so that the other is first
+            compile_as_plain(user)
         expected = (
             (reason.slug, "local") if reason is Reason.REMOTE_SIGNAL else ("remote", good.host + ",lzo")
         )
