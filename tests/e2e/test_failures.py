@@ -156,10 +156,13 @@ def test_while_a_host_is_left_alone_the_others_work(client: Client, good: Script
     client.write("a.c", SOURCE)
     with ScriptedServer(answer_with(b"nonsense nonsense")) as bad:
         use_hosts(client, bad, good)
-        for _ in range(3):
+        while not bad.visits:  # it may just be asked what it is, so that the other is first
             compile_as_plain(client)
             assert client.last_reason == "remote"
-        assert (len(bad.visits), len(good.visits)) == (1, 3)
+        served = len(good.visits)
+        compile_as_plain(client)
+        assert client.last_reason == "remote"
+        assert (len(bad.visits), len(good.visits)) == (1, served + 1)
 
 
 def test_a_refused_compiler_leaves_the_host_to_other_compilers(client: Client) -> None:
