@@ -12,10 +12,10 @@ from random import Random
 from typing import Final
 
 from fleetcc.agent.errand import Answer, Errand, OnLocalhost, RunLocallyError, Source
+from fleetcc.agent.errands import Errands, in_vain
 from fleetcc.agent.groups import Group, Groups, timeouts_of
 from fleetcc.agent.known_hosts import KnownHosts
 from fleetcc.agent.links import Links
-from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.backends.distcc import StockLink
 from fleetcc.backends.link import KilledError, Link, Spoken, UnfitTextError
@@ -70,7 +70,7 @@ class Fleet:
         self._links: dict[str, Link] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
         self._known = KnownHosts()
-        self._jobs: dict[int, Errand] = {}
+        self._errands = Errands(tasks, self._dispatcher)
         self._next_number = 1
         self._last_grant = 0.0
         self._news = asyncio.Event()
@@ -97,7 +97,7 @@ class Fleet:
                     await self._news.wait()
         except TimeoutError as error:
             self.part(group)
-            raise _in_vain(settings) from error
+            raise in_vain(settings) from error
         except BaseException:
             self.part(group)
             raise
@@ -118,21 +118,18 @@ class Fleet:
 
     async def run(self, group: Group, job: JobSpec, source: Source) -> Answer | OnLocalhost:
         """Wait until a compiler of the fleet has spoken; raises RunLocallyError."""
-        record = Errand(job, source, group, self._loop.create_future(), self._loop.time())
-        self._jobs[job.number] = record
-        self._dispatcher.submit(job)
+        errand = self._errands.begin(job, source, group)
         self._schedule_settle()
         try:
-            return await record.ended
+            return await errand.ended
         except asyncio.CancelledError:
-            if record.ended.done() and not record.ended.cancelled() and record.ended.exception() is None:
-                granted = record.ended.result()
+            if errand.ended.done() and not errand.ended.cancelled() and errand.ended.exception() is None:
+                granted = errand.ended.result()
                 if isinstance(granted, OnLocalhost):  # in this very moment: nobody is left to use it
                     self.local_is_over(granted)
             raise
         finally:
-            if self._jobs.pop(job.number, None) is not None:
-                self._apply_to(record, self._dispatcher.cancel(job.number))
+            self._errands.end(errand)
             self._schedule_settle()
 
     def local_is_over(self, on: OnLocalhost) -> None:
@@ -186,7 +183,7 @@ class Fleet:
             group = self._known.named_by.get(host)
             pause = max(_LEAST_PAUSE_SECONDS, group.settings.backoff_seconds if group else 1.0)
             log.warning("%s", error)
-            self._note_failure(host, error)
+            self._errands.host_lost(host, error)
         self._apply(self._dispatcher.host_down(host, self._loop.time(), pause))
         self._happened()
 
@@ -208,34 +205,32 @@ class Fleet:
 
     def finished(self, host: str, number: int, spoken: Spoken) -> None:
         """A compiler has spoken: the first one counts."""
-        job = self._jobs.pop(number, None)
         seconds = spoken.seconds if not spoken.status else None
-        instructions = self._dispatcher.finished(number, host, self._loop.time(), seconds)
-        if job is not None:
-            self._apply_to(job, instructions)
-            if not job.ended.done():
-                job.ended.set_result(Answer(self._known.specs[host].text, spoken))
+        others = self._dispatcher.finished(number, host, self._loop.time(), seconds)
+        errand = self._errands.get(number)
+        if errand is not None:
+            self._errands.answered(errand, others, Answer(self._known.specs[host].text, spoken))
         self._schedule_settle()
 
     def failed(self, host: str, number: int, error: HostError) -> None:
         """A host could not do a job."""
-        job = self._jobs.get(number)
-        if job is None or host not in job.links:
+        errand = self._errands.get(number)
+        if errand is None or host not in errand.links:
             return
-        del job.links[host]
+        del errand.links[host]
         if isinstance(error, UnfitTextError):
-            self._give_up(job, RunLocallyError(Reason.SOURCE_NEEDED, str(error)))
+            self._errands.give_up(errand, RunLocallyError(Reason.SOURCE_NEEDED, str(error)))
         elif isinstance(error, KilledError):
-            self._give_up(job, RunLocallyError(Reason.REMOTE_SIGNAL, str(error)))
+            self._errands.give_up(errand, RunLocallyError(Reason.REMOTE_SIGNAL, str(error)))
         else:
-            job.errors.append(error)
-            self._blame(host, job, error)
+            errand.errors.append(error)
+            self._blame(host, errand, error)
             self._apply(self._dispatcher.failed(number, host))
         self._schedule_settle()
 
-    def _blame(self, host: str, job: Errand, error: HostError) -> None:
-        compiler = job.spec.needs.name if isinstance(error, HostRefusedError) else None
-        longest = job.group.settings.backoff_seconds
+    def _blame(self, host: str, errand: Errand, error: HostError) -> None:
+        compiler = errand.spec.needs.name if isinstance(error, HostRefusedError) else None
+        longest = errand.group.settings.backoff_seconds
         pause = self._dispatcher.left_alone(host, compiler, self._loop.time(), longest)
         self._opening.ask_again(host)
         scope = f" for {compiler.decode(errors='replace')}" if compiler else ""
@@ -248,7 +243,9 @@ class Fleet:
         for instruction in instructions:
             match instruction:
                 case Send():
-                    self._send(self._jobs[instruction.job], instruction.host)
+                    host = instruction.host
+                    text = self._known.specs[host].text
+                    self._errands.send(instruction.job, host, text, self._links[host])
                 case Demand():
                     self._links[instruction.host].demand(instruction.most, instruction.priority)
                 case Decline():
@@ -257,73 +254,14 @@ class Fleet:
                 case Connect():
                     self._connect(instruction.host)
                 case Cancel():
-                    if instruction.job in self._jobs:
-                        self._cancel(self._jobs[instruction.job], instruction.host)
+                    self._errands.cancel(instruction.job, instruction.host)
                 case Surrender():
-                    self._surrender(self._jobs[instruction.job], instruction.why)
+                    self._surrender(instruction.job, instruction.why)
 
-    def _apply_to(self, job: Errand, instructions: Iterable[Instruction]) -> None:
-        """For a job that is no longer in the table."""
-        for instruction in instructions:
-            assert isinstance(instruction, Cancel)
-            self._cancel(job, instruction.host)
-
-    def _send(self, job: Errand, host: str) -> None:
-        link, facts = self._links[host], self._dispatcher.facts_of(host)
-        assert facts is not None
-        job.source.bound(self._known.specs[host].text)
-        if isinstance(link, LocalLink):
-            now = self._loop.time()
-            self._dispatcher.started(job.spec.number, host, now)
-            del self._jobs[job.spec.number]
-            job.ended.set_result(OnLocalhost(job.spec.number, link, now))
-            return
-        order = job.source.order(facts.forms, link.encodings)
-        if order is not None:
-            job.links[host] = link
-            link.send(job.spec.number, order)
-        else:
-            job.unsent[host] = link
-            self._tasks.create_task(self._send_later(job, host, link, facts.forms))
-
-    async def _send_later(self, job: Errand, host: str, link: Link, forms: frozenset[Form]) -> None:
-        try:
-            order = await job.source.make_order(forms, link.encodings)
-        except Exception as error:  # noqa: BLE001 - the job's own fault, which its coroutine shall tell
-            if job.unsent.pop(host, None) is not None:
-                link.decline(1)
-            if not job.ended.done():
-                self._give_up(job, error)
-            return
-        if job.unsent.pop(host, None) is not None:
-            job.links[host] = link
-            link.send(job.spec.number, order)
-
-    def _cancel(self, job: Errand, host: str) -> None:
-        link = job.unsent.pop(host, None)
-        if link is not None:
-            link.decline(1)
-        link = job.links.pop(host, None)
-        if link is not None:
-            link.cancel(job.spec.number)
-
-    def _give_up(self, job: Errand, error: Exception) -> None:
-        self._jobs.pop(job.spec.number, None)
-        self._apply_to(job, self._dispatcher.cancel(job.spec.number))
-        if not job.ended.done():
-            job.ended.set_exception(error)
-
-    def _surrender(self, job: Errand, why: Why) -> None:
-        del self._jobs[job.spec.number]
-        if not job.ended.done():
-            job.ended.set_exception(self._reason(job.group, job.spec.needs, why, job.errors))
-
-    def _note_failure(self, host: str, error: HostError) -> None:
-        for job in self._jobs.values():
-            if host in job.links or host in job.unsent:
-                job.links.pop(host, None)
-                job.unsent.pop(host, None)
-                job.errors.append(error)
+    def _surrender(self, number: int, why: Why) -> None:
+        errand = self._errands.get(number)
+        assert errand is not None
+        self._errands.give_up(errand, self._reason(errand.group, errand.spec.needs, why, errand.errors))
 
     # -- why not
 
@@ -407,7 +345,7 @@ class Fleet:
         """Once a second: hosts files, lists and hosts that nobody names, stock hosts to be asked again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            self._give_up_in_vain()
+            self._errands.give_up_in_vain(self._last_grant)
             for group in self._groups.look(self._loop.time()):
                 self._dispatcher.drop_group(group.key)
             for host in self._dispatcher.unnamed_hosts():
@@ -415,16 +353,6 @@ class Fleet:
             for host, link in list(self._links.items()):
                 if isinstance(link, StockLink) and link.is_idle and not self._opening.is_known_stock(host):
                     self.down(host, None)
-
-    def _give_up_in_vain(self) -> None:
-        """Jobs that wait although no host has granted anything for as long as a host may be silent."""
-        now = self._loop.time()
-        for job in list(self._jobs.values()):
-            settings = job.group.settings
-            is_bound = job.links or job.unsent
-            waited = now - max(self._last_grant, job.submitted)
-            if not is_bound and waited > settings.io_timeout_seconds:
-                self._give_up(job, _in_vain(settings))
 
     def _forget(self, host: str) -> None:
         connecting = self._connecting.get(host)
@@ -457,7 +385,3 @@ class Fleet:
         """Every host that jobs have named, for `fleetcc status` and `fleetcc hosts`."""
         now = self._loop.time()
         return [self._known.row(host, self._dispatcher, now) for host in self._known.specs]
-
-
-def _in_vain(settings: Settings) -> RunLocallyError:
-    return RunLocallyError(Reason.NO_GRANT, f"no host was ready within {settings.io_timeout_seconds:g} s")
