@@ -1,16 +1,20 @@
 """Remembers what each compiler binary is, and its identity, for as long as its files do not change."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from fleetcc.model import Compiler
 from fleetcc.toolchain.asking import VARIABLES
 from fleetcc.toolchain.identify import UNKNOWN, FileStamp, file_stamp, identify, looks_like_a_compiler
 from fleetcc.toolchain.identity import Identity
 from fleetcc.toolchain.identity_cache import IdentityCache
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
 
 Key = tuple[bytes, bytes, FileStamp]
 # A program, and the values of the variables that decide what it runs: another value, another compiler.
@@ -42,13 +46,9 @@ class Compilers:
         known = self._known.get(key)
         if known is not None:
             return known
-        asking = self._asking.get(key)
-        if asking is None:
-            loop = asyncio.get_running_loop()
-            asking = loop.run_in_executor(self.executor, identify, program, typed, dict(environment))
-            self._asking[key] = asking
-            asking.add_done_callback(lambda done: self._answered(key, done))
-        return await asyncio.shield(asking)
+        ask = partial(identify, program, typed, dict(environment))
+        compiler = self._known[key] = await self._once(self._asking, key, ask)
+        return compiler
 
     async def identity(self, program: bytes, environment: Mapping[bytes, bytes]) -> str | None:
         """The digest of the compiler's identity; None when it cannot be determined, which is rare."""
@@ -67,17 +67,15 @@ class Compilers:
         known = self.identities.lookup(program, environment)
         if known is not None:
             return known.digest
-        examining = self._examining.get(key)
-        if examining is None:
-            loop = asyncio.get_running_loop()
-            find = self.identities.find
-            examining = loop.run_in_executor(self.executor, find, program, dict(environment))
-            self._examining[key] = examining
-            examining.add_done_callback(lambda _: self._examining.pop(key, None))
-        found = await asyncio.shield(examining)
+        ask = partial(self.identities.find, program, dict(environment))
+        found = await self._once(self._examining, key, ask)
         return None if found is None else found.digest
 
-    def _answered(self, key: Key, done: "asyncio.Future[Compiler]") -> None:
-        del self._asking[key]
-        if not done.cancelled() and done.exception() is None:
-            self._known[key] = done.result()
+    async def _once(self, asked: dict[K, asyncio.Future[R]], key: K, ask: Callable[[], R]) -> R:
+        """Ask in a thread, once for all who want to know in the same moment."""
+        answer = asked.get(key)
+        if answer is None:
+            answer = asyncio.get_running_loop().run_in_executor(self.executor, ask)
+            asked[key] = answer
+            answer.add_done_callback(lambda _: asked.pop(key, None))
+        return await asyncio.shield(answer)

@@ -1,16 +1,15 @@
 """Keeps what was learned of jobs and hosts over restarts of the agent: one file in the state folder.
 
-Written beside its place and renamed. A file that cannot be read, or is of another version, is no history.
+A file that cannot be read, or is of another version, is no history.
 """
 
-import contextlib
 import logging
-import os
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from fleetcc.scheduling.history import History, HostSpeed, Record
+from fleetcc.settings.files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +61,7 @@ def encode_history(history: History) -> bytes:
 
 def write_history(path: str, content: bytes) -> None:
     """Replace the file; a disk that is full costs the history, not the build."""
-    temporary = f"{path}.{os.getpid()}"
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
+        replace_file(path, content)
     except OSError as error:
         log.warning("the history of durations was not written: %s", error)
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)

@@ -1,4 +1,4 @@
-"""Small files that are read again only when they changed.
+"""Small files that are read again only when they changed, and written whole or not at all.
 
 Knowing that nothing changed costs one stat. A file that was changed a moment ago is not trusted to be
 finished: clocks of file systems tick in milliseconds, so a second write in the same tick would leave the
@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,19 @@ def read_snapshot(path: str) -> Snapshot:
         raise _unreadable(path, error) from error
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Write beside its place and rename; raises OSError, and then the old file is still there."""
+    beside = f"{path}.{os.getpid()}"
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+        os.replace(beside, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
 
 
 def _read(path: str, descriptor: int) -> Snapshot:

@@ -6,18 +6,16 @@ another scheme, is an empty one; one that cannot be written costs the next proce
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
 
 from fleetcc.errors import UsageError
-from fleetcc.settings.files import UNSETTLED, Stamp, read_snapshot, stamp_of
+from fleetcc.settings.files import UNSETTLED, Stamp, read_snapshot, replace_file, stamp_of
 from fleetcc.toolchain import contents
 from fleetcc.toolchain.asking import VARIABLES
 from fleetcc.toolchain.contents import Contents
@@ -129,16 +127,10 @@ class IdentityCache:
     def _store(self) -> None:
         if self.path is None:
             return
-        data = msgspec.msgpack.encode(_File(SCHEME, list(self._entries.values())))
-        beside = f"{self.path}.{os.getpid()}"
         try:
-            with open(beside, "wb") as file:
-                file.write(data)
-            os.replace(beside, self.path)
+            replace_file(self.path, msgspec.msgpack.encode(_File(SCHEME, list(self._entries.values()))))
         except OSError as error:
             _log.debug("compiler identities: %s: not written: %s", self.path, error)
-            with suppress(OSError):
-                os.unlink(beside)
 
 
 def _key(program: bytes, environment: Mapping[bytes, bytes]) -> Key:
