@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -52,15 +52,24 @@ def knock(client: Client) -> socket.socket:
     return connection
 
 
-def job_request(client: Client, version: str = __version__) -> bytes:
+def job_request(
+    client: Client, version: str = __version__, command: Sequence[str | os.PathLike[str]] = COMMAND
+) -> bytes:
     here = client.work.stat()
     environment = tuple(os.fsencode(f"{name}={value}") for name, value in client.environment.items())
-    argv = tuple(map(os.fsencode, COMMAND))
+    argv = tuple(map(os.fsencode, command))
     identity = (here.st_dev, here.st_ino)
     request = JobRequest(
         version.encode(), b"/usr/bin/gcc", os.fsencode(client.work), argv, environment, 0o22, identity
     )
     return encode_job_request(request, descriptors=0)
+
+
+def read_answer(connection: socket.socket) -> tuple[bytes, bytes]:
+    """One answer of the agent: its kind and what follows."""
+    head = connection.recv(ANSWER_HEADER.size, socket.MSG_WAITALL)
+    kind, _, _, length = ANSWER_HEADER.unpack(head)
+    return bytes((kind,)), connection.recv(length, socket.MSG_WAITALL)
 
 
 def read_to_end(connection: socket.socket) -> bytes:
@@ -354,3 +363,24 @@ def test_launchers_killed_at_any_moment_leave_nothing(user: Client) -> None:
         user.work.joinpath("a.o").unlink(missing_ok=True)
         user.same_as_plain(*COMMAND, outputs=["a.o"])
         assert user.last_reason == "remote"
+
+
+def test_what_a_launcher_killed_between_naming_and_renaming_has_left_is_removed(user: Client) -> None:
+    user.write("a.i", '# 1 "a.c"\n# 1 "<built-in>"\n# 1 "a.c"\nint f(void) { return 1; }\n')
+    command = ("gcc", "-O2", "-c", "a.i", "-o", "sub/a.o")
+    user.write("sub/a.o", "old")
+    with ScriptedServer(compile_honestly) as server:
+        user.environment["FLEETCC_HOSTS"] = server.host
+        user.same_as_plain("gcc", "-O2", "-c", "a.i", "-o", "b.o", outputs=["b.o"])  # starts the agent
+        with knock(user) as connection:
+            connection.sendall(job_request(user, command=command))
+            kind, payload = read_answer(connection)
+            assert kind == b"O"
+            assert read_answer(connection)[0] == b"R"
+            left = user.write(f"sub/.fleetcc-{os.getpid()}-0.tmp", "the object")
+            other = user.write("sub/.fleetcc-1-0.tmp", "of another launcher")
+        user.idle_status()
+        assert payload.startswith(b"sub/a.o\0")
+        assert not left.exists()
+        other.unlink()
+        assert user.work.joinpath("sub/a.o").read_text() == "old"

@@ -144,11 +144,13 @@ class Agent:
                 asyncio.get_running_loop().call_later(_ACCEPT_AGAIN_SECONDS, self._accept_again)
                 return False
             connection.settimeout(0)
-            if not _is_ours(connection):
+            pid, uid = _peer_of(connection)
+            # Only this user (or root) may ask; the folder says so already, the kernel confirms it.
+            if uid not in {os.geteuid(), 0}:
                 connection.close()
                 continue
             launcher = LauncherConnection(
-                connection, asyncio.get_running_loop(), self._request_arrived, self._launcher_gone
+                connection, pid, asyncio.get_running_loop(), self._request_arrived, self._launcher_gone
             )
             self._connections[launcher] = None
             launcher.start()
@@ -306,8 +308,8 @@ def _most_connections() -> int:
     return max(1, (limit - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_JOB)
 
 
-def _is_ours(connection: socket.socket) -> bool:
-    """Only this user (or root) may ask; the folder says so already, the kernel confirms it."""
+def _peer_of(connection: socket.socket) -> tuple[int, int]:
+    """Its process number, 0 in another container, and user number."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    _, uid, _ = _PEER_CREDENTIALS.unpack(credentials)
-    return uid in {os.geteuid(), 0}
+    pid, uid, _ = _PEER_CREDENTIALS.unpack(credentials)
+    return pid, uid

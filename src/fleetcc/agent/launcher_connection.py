@@ -51,10 +51,12 @@ class LauncherConnection:
     def __init__(
         self,
         sock: socket.socket,
+        pid: int,
         loop: asyncio.AbstractEventLoop,
         on_request: Callable[["LauncherConnection", JobRequest | ControlRequest], None],
         on_gone: Callable[["LauncherConnection"], None],
     ) -> None:
+        self.pid = pid
         self._sock = sock
         self._loop = loop
         self._on_request = on_request

@@ -6,13 +6,14 @@ the job runs here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final, TypeVar
 
 from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError
-from fleetcc.agent.launcher_connection import LauncherConnection, close_all
+from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send
 from fleetcc.agent.services import Services
@@ -24,7 +25,14 @@ from fleetcc.errors import FleetccError
 from fleetcc.model import Family, Form, Priority, Reason
 from fleetcc.scheduling.fleet import JobSpec, Needs
 from fleetcc.settings import Settings
-from fleetcc.wire.launcher import PREPROCESSED, WRITE_FAILED, encode_answer, encode_preprocess, encode_result
+from fleetcc.wire.launcher import (
+    PREPROCESSED,
+    WRITE_FAILED,
+    encode_answer,
+    encode_preprocess,
+    encode_result,
+    temporary_name,
+)
 
 R = TypeVar("R")
 
@@ -221,24 +229,38 @@ class RemoteWay:
 
     async def _send_outputs(self, spoken: Spoken) -> None:
         parts: list[bytes] = []
+        paths: list[bytes] = []
         if not spoken.status:
             compilation = self._compilation
             target = compilation.output
             if compilation.family is Family.GCC and self._is_written_through():
                 target = self._through_link(target)
             parts.append(encode_answer(b"O", target + b"\0" + spoken.output))
+            paths.append(target)
             if compilation.depfile is not None:
-                parts.append(encode_answer(b"D", self._through_link(compilation.depfile.path)))
+                paths.append(self._through_link(compilation.depfile.path))
+                parts.append(encode_answer(b"D", paths[-1]))
         self._story.reason = Reason.REMOTE
         if self._settings.verbose:
             parts.append(verbose_answer(self._story))
         parts.append(encode_result(spoken.status, spoken.stdout, self._warnings() + spoken.stderr))
-        await self._connection.send(*parts)
-        message = await self._connection.receive()
+        try:
+            await self._connection.send(*parts)
+            message = await self._connection.receive()
+        except (LauncherGoneError, asyncio.CancelledError):
+            self._clear_up(paths)
+            raise
         if message.kind == b"f":
             (code,) = WRITE_FAILED.unpack_from(message.payload)
             path = os.fsdecode(message.payload[WRITE_FAILED.size :])
             raise RunLocallyError(Reason.OUTPUT_UNWRITABLE, f"{path}: {os.strerror(code)}")
+
+    def _clear_up(self, paths: Sequence[bytes]) -> None:
+        """Remove what a launcher that was killed between naming and renaming has left."""
+        for index, path in enumerate(paths):
+            name = temporary_name(self._connection.pid, index)
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._cwd, os.path.dirname(path), name))
 
     def _warnings(self) -> bytes:
         """What the preprocessor said, once."""

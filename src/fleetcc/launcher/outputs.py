@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from fleetcc.wire.launcher import temporary_name
+
 _NEW_FILE: Final = os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 _ENDING_SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -49,7 +51,7 @@ class Outputs:
         folder, name = os.path.split(path)
         if len(name) > 255 or len(path) > 4095:
             raise OutputError(path, errno.ENAMETOOLONG)
-        temporary = os.path.join(folder, f".fleetcc-{os.getpid()}-{len(self._outputs)}.tmp".encode())
+        temporary = os.path.join(folder, temporary_name(os.getpid(), len(self._outputs)))
         self._outputs.append(_Output(path, descriptor, temporary, _is_device(path)))
 
     def drop(self) -> None:

@@ -33,6 +33,8 @@ Answer (agent to launcher), header of 8 bytes `B kind, B flag, H count, I length
     D  write the dependencies of the last P to this path (no NUL), in the same way
     R  result: i wait status, I stderr length, then stderr, then stdout. The launcher first renames what O
        and D wrote into place, answers w (or f and waits on), writes both streams, ends as the compiler did.
+       For a moment the n-th of them has a name of its own (`temporary_name`) beside its place; what is left
+       of a launcher that was killed just then the agent removes.
     F  fail loudly: write `fleetcc: text` to stderr, exit with `flag`
     C  the JSON answer to a control request
 
@@ -169,6 +171,11 @@ def encode_preprocess(argv: Sequence[bytes], *, with_dependencies: bool) -> byte
     """Ask the launcher to run the preprocessor."""
     payload = b"\0".join(argv) + b"\0"
     return encode_answer(b"P", payload, flag=int(with_dependencies), count=len(argv))
+
+
+def temporary_name(pid: int, index: int) -> bytes:
+    """What the launcher calls its `index`-th output, from 0, between its making and its renaming."""
+    return b".fleetcc-%d-%d.tmp" % (pid, index)
 
 
 def encode_result(status: int, stdout: bytes, stderr: bytes) -> bytes:
