@@ -2,16 +2,16 @@
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from bench.fleets.builds import Built, Client
+from bench.fleets.builds import build_together
 from bench.fleets.machines import Site, equal_hosts
-from bench.fleets.report import Row, jain
+from bench.fleets.report import Row
 from bench.fleets.setting import Setting, clients
 from bench.fleets.systems import DISTCC_LIMITS, FLEETCC, IDEAL, System
 from bench.fleets.work import Job, uniform
+from fleetcc.simulation.compare import jain_index
 
 SMALL_GOAL: Final = 1.3
 JAIN_GOAL: Final = 0.95
@@ -101,17 +101,11 @@ def _four_equal(setting: Setting, system: System, number: int) -> float | None:
         system.serve(site) as served,
         clients(site, served.service, works) as users,
     ):
-        for client in users:
-            client.start(_SMALL_PARALLEL)
-        failures = [built.failure for built in _wait_all(users) if built.failure]
-        if failures:
-            print(f"  {system.name}: FAILED: {failures[0]}", file=sys.stderr)
+        built = build_together(users, _SMALL_PARALLEL)
+        if built.failure:
+            print(f"  {system.name}: FAILED: {built.failure}", file=sys.stderr)
             return None
         return _index(site, names)
-
-
-def _wait_all(users: Sequence[Client]) -> list[Built]:
-    return [client.wait() for client in users]
 
 
 def _index(site: Site, names: Sequence[str]) -> float:
@@ -120,7 +114,5 @@ def _index(site: Site, names: Sequence[str]) -> float:
         return 0.0
     start = max(min(entry.began for entry in entries) for entries in ran.values())
     end = min(max(entry.ended for entry in entries) for entries in ran.values())
-    share: Counter[str] = Counter()
-    for name, entries in ran.items():
-        share[name] = sum(start <= entry.ended <= end for entry in entries)
-    return jain([float(share[name]) for name in names])
+    shares = [sum(start <= entry.ended <= end for entry in entries) for entries in ran.values()]
+    return jain_index(shares) if any(shares) else 0.0

@@ -2,7 +2,6 @@
 
 import statistics
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -73,9 +72,3 @@ def line(row: Row) -> str:
     spread = f"{min(found):.2f}-{max(found):.2f}" if len(found) > 1 else ""
     detail = "; ".join(text for text in (spread, row.detail) if text)
     return f"{row.workload:34}{row.system:38}{figure:>8} {row.unit:12}{row.verdict:16}{detail}".rstrip()
-
-
-def jain(throughputs: Sequence[float]) -> float:
-    """Jain's index of fairness: 1 when all get the same."""
-    squares = sum(value * value for value in throughputs)
-    return sum(throughputs) ** 2 / (len(throughputs) * squares) if squares else 0.0

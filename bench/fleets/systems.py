@@ -47,28 +47,19 @@ class System:
         return "needs root" if self.needs_root and os.geteuid() else None
 
 
-@contextmanager
-def serve_fleetcc(site: Site) -> Iterator[Served]:
+def serve_fleetcc(site: Site) -> AbstractContextManager[Served]:
     """A fleetccd for each host; the client is told the addresses and nothing else."""
-    with _servers(site, _fleetccd) as (servers, port):
-        names = " ".join(f"{host.address}:{port}" for host in site.hosts)
-        yield Served(Service(("fleetcc",), {"FLEETCC_HOSTS": names}), servers, port)
+    return _serve_hosts(site, _fleetccd, "fleetcc", "FLEETCC_HOSTS")
 
 
-@contextmanager
-def serve_distcc(site: Site) -> Iterator[Served]:
+def serve_distcc(site: Site) -> AbstractContextManager[Served]:
     """A distccd for each host; the client is told the addresses, so it assumes four slots on each."""
-    with _servers(site, _distccd) as (servers, port):
-        names = " ".join(f"{host.address}:{port}" for host in site.hosts)
-        yield Served(Service(("distcc",), {"DISTCC_HOSTS": names}), servers, port)
+    return _serve_hosts(site, _distccd, "distcc", "DISTCC_HOSTS")
 
 
-@contextmanager
-def serve_distcc_limits(site: Site) -> Iterator[Served]:
+def serve_distcc_limits(site: Site) -> AbstractContextManager[Served]:
     """The same, and the client knows how many slots each host has."""
-    with _servers(site, _distccd) as (servers, port):
-        names = " ".join(f"{host.address}:{port}/{host.slots}" for host in site.hosts)
-        yield Served(Service(("distcc",), {"DISTCC_HOSTS": names}), servers, port)
+    return _serve_hosts(site, _distccd, "distcc", "DISTCC_HOSTS", tells_slots=True)
 
 
 @contextmanager
@@ -91,9 +82,15 @@ Start = tuple[list[str | Path], dict[str, str]]
 
 
 @contextmanager
-def _servers(
-    site: Site, command_of: Callable[[Site, Host, int], Start]
-) -> Iterator[tuple[dict[str, Process], int]]:
+def _serve_hosts(
+    site: Site,
+    command_of: Callable[[Site, Host, int], Start],
+    program: str,
+    variable: str,
+    *,
+    tells_slots: bool = False,
+) -> Iterator[Served]:
+    """A server for each host; `program` finds their addresses in `variable`."""
     port = free_port("0.0.0.0")
     servers = {}
     with ExitStack() as stack:
@@ -103,7 +100,8 @@ def _servers(
             ready = listens(host.address, port)
             servers[host.name] = stack.enter_context(running(command, variables, log, ready))
         time.sleep(_SETTLE_SECONDS)
-        yield servers, port
+        names = [f"{host.address}:{port}" + (f"/{host.slots}" if tells_slots else "") for host in site.hosts]
+        yield Served(Service((program,), {variable: " ".join(names)}), servers, port)
 
 
 def _fleetccd(site: Site, host: Host, port: int) -> Start:

@@ -1,6 +1,7 @@
 """`fleetcc simulate`: builds on simulated hosts, by the agent's and the server's scheduling code."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import inf
 from random import Random
@@ -127,25 +128,29 @@ def command(  # noqa: PLR0913 - one parameter for each option
 def _fleet(
     hosts: str, hidden: tuple[str, ...], join: tuple[str, ...], leave: tuple[str, ...], die: tuple[str, ...]
 ) -> tuple[SimHost, ...]:
-    fleet = _parsed("--hosts", lambda: parse_hosts(hosts))
-    for text in hidden:
-        fleet = _parsed("--hidden", lambda fleet=fleet, text=text: with_load(fleet, text))  # type: ignore[misc]
+    with _value_of("--hosts"):
+        fleet = parse_hosts(hosts)
+    with _value_of("--hidden"):
+        for text in hidden:
+            fleet = with_load(fleet, text)
     for option, field, texts in (
         ("--join", "joins", join),
         ("--leave", "leaves", leave),
         ("--die", "dies", die),
     ):
-        for text in texts:
-            change = (fleet, field, text)
-            fleet = _parsed(option, lambda change=change: with_event(*change))  # type: ignore[misc]
+        with _value_of(option):
+            for text in texts:
+                fleet = with_event(fleet, field, text)
     if all(min(host.leaves, host.dies) < inf for host in fleet):
         raise click.UsageError("every host leaves or dies: at least one must stay")
     return fleet
 
 
-def _parsed(option: str, parse: Callable[[], tuple[SimHost, ...]]) -> tuple[SimHost, ...]:
+@contextmanager
+def _value_of(option: str) -> Iterator[None]:
+    """A value that cannot be read is the user's mistake with this option."""
     try:
-        return parse()
+        yield
     except ValueError as error:
         raise click.UsageError(f"{option}: {error}") from None
 
@@ -153,10 +158,8 @@ def _parsed(option: str, parse: Callable[[], tuple[SimHost, ...]]) -> tuple[SimH
 def _recorded(file: TextIO | None) -> tuple[float, ...]:
     if file is None:
         return ()
-    try:
+    with _value_of(f"--durations {file.name}"):
         return tuple(recorded(file.read()))
-    except ValueError as error:
-        raise click.UsageError(f"--durations {file.name}: {error}") from None
 
 
 def _policies(text: str) -> list[Policy]:

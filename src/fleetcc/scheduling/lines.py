@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from math import inf
 
 from fleetcc.model import Priority
-from fleetcc.scheduling.fleet import Needs
 from fleetcc.scheduling.state import PRIORITIES, Job, LineKey, Rank
 
 
@@ -17,11 +16,6 @@ class Line:
     ranks: list[Rank] = field(default_factory=list)
     seconds: float = 0.0
     by_age: dict[int, None] = field(default_factory=dict)  # the one that came first is first
-
-    @property
-    def needs(self) -> Needs:
-        """What a host must have."""
-        return self.key[1]
 
     def add(self, job: Job) -> None:
         """Queue it."""

@@ -103,9 +103,10 @@ class Roster:
         found = self._able.get(key)
         if found is None:
             hosts = tuple(self._find_able(key, now))
-            ready = [host for host in hosts if host.state is HostState.UP and can_do(host.facts, key[1])]
+            up = (host for host in hosts if host.state is HostState.UP and can_do(host.facts, key[1]))
+            ready = dict.fromkeys(up)
             away = tuple(host for host in hosts if host not in ready)
-            found = self._able[key] = Able(hosts, dict.fromkeys(ready), away)
+            found = self._able[key] = Able(hosts, ready, away)
         return found
 
     def prospect(self, key: LineKey, now: float) -> tuple[Prospect | Why, list[Instruction]]:

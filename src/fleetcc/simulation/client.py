@@ -24,8 +24,9 @@ from fleetcc.scheduling.fleet import (
 )
 from fleetcc.scheduling.history import History
 from fleetcc.simulation.clock import Timer
+from fleetcc.simulation.make import MakeRun
 from fleetcc.simulation.network import Network
-from fleetcc.simulation.scenario import Build, SimJob
+from fleetcc.simulation.scenario import Build
 from fleetcc.simulation.server import Server
 
 _GROUP: Final = "all"
@@ -50,54 +51,44 @@ class Agent:
     servers: dict[str, Server]
     dispatcher: Dispatcher
     log: Log
-    began_at: float = 0.0
-    ended_at: float | None = None
+    make: MakeRun = field(init=False)
     surrendered: int = 0
     said: Counter[str] = field(default_factory=Counter)
-    _next: int = 0
-    _open: dict[int, SimJob] = field(default_factory=dict)
     _sent: set[tuple[int, str]] = field(default_factory=set)
     _turn_planned: bool = False
     _deadline: Timer | None = None
+
+    def __post_init__(self) -> None:
+        self.make = MakeRun(self.build, self.network.clock, self._launch)
 
     @property
     def name(self) -> str:
         """The client's."""
         return self.build.client
 
-    def begin(self, hosts: Iterable[str]) -> None:
+    def begin(self) -> None:
         """The build starts."""
-        self.began_at = self.network.clock.now
-        self.members(hosts)
-        for _ in range(self.build.parallel):
-            self._launch()
+        self.look_again()
+        self.make.begin()
 
-    def members(self, hosts: Iterable[str]) -> None:
-        """These are the hosts from now on."""
-        self.dispatcher.set_group(_GROUP, [Place(name) for name in hosts])
+    def look_again(self) -> None:
+        """A host has joined: all that have are the group's."""
+        now = self.network.clock.now
+        joined = [name for name, server in self.servers.items() if server.machine.host.joins <= now]
+        self.dispatcher.set_group(_GROUP, [Place(name) for name in joined])
         self._turn_soon()
 
     # -- make
 
-    def _launch(self) -> None:
-        if self._next == len(self.build.jobs):
-            if not self._open:
-                self.ended_at = self.network.clock.now
-            return
-        number, self._next = self._next, self._next + 1
-        self._open[number] = self.build.jobs[number]
+    def _launch(self, number: int) -> None:
         self.network.clock.after(self.network.costs.launch, lambda: self._submit(number))
 
     def _submit(self, number: int) -> None:
-        job = self._open[number]
+        job = self.make.open[number]
         self.dispatcher.submit(
             JobSpec(number, job.name.encode(), job.size, _GROUP, _NEEDS, self.build.priority)
         )
         self._turn_soon()
-
-    def _over(self, number: int) -> None:
-        del self._open[number]
-        self._launch()
 
     # -- what servers say
 
@@ -123,7 +114,7 @@ class Agent:
             self._sent.remove((job, host))
             self.log("done", self.name, job, host)
             self._do(self.dispatcher.finished(job, host, self.network.clock.now, seconds))
-            self._over(job)
+            self.make.over(job)
 
     def refused(self, host: str, job: int) -> None:
         """The server is leaving and did not take the job."""
@@ -184,7 +175,7 @@ class Agent:
             case Surrender(job, _):
                 self.surrendered += 1
                 self.log("surrender", self.name, job, "")
-                self.network.clock.after(self._open[job].seconds, lambda: self._over(job))
+                self.network.clock.after(self.make.open[job].seconds, lambda: self.make.over(job))
             case _:
                 assert_never(instruction)
 
@@ -192,7 +183,7 @@ class Agent:
         self.said["race" if send.is_race else "send"] += 1
         self.log("race" if send.is_race else "send", self.name, send.job, send.host)
         self._sent.add((send.job, send.host))
-        seconds = self._open[send.job].seconds
+        seconds = self.make.open[send.job].seconds
         self._tell("job", send.host, lambda server: server.job(self, send.job, seconds))
 
     def _cancel(self, job: int, host: str) -> None:

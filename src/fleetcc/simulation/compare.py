@@ -1,7 +1,7 @@
 """Policies side by side: the same builds under each of them, over several seeds, as a table."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import mean
 from typing import TypeAlias
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from fleetcc.scheduling.history import History
 from fleetcc.simulation.durations import varied
 from fleetcc.simulation.run import Outcome, Policy, simulate
-from fleetcc.simulation.scenario import Build, Scenario
+from fleetcc.simulation.scenario import Scenario
 
 Make: TypeAlias = Callable[[int], Scenario]  # the scenario of a seed
 
@@ -42,11 +42,8 @@ def run(scenario: Scenario, policy: Policy, seed: int, vary: float) -> Outcome:
         return simulate(scenario, policy, seed)
     histories = {build.client: History() for build in scenario.builds}
     before = Random(f"before {seed}")
-    first = tuple(
-        Build(each.client, varied(before, each.jobs, vary), each.parallel, each.starts, each.priority)
-        for each in scenario.builds
-    )
-    simulate(Scenario(scenario.hosts, first, scenario.costs), Policy.FIRST, seed, histories)
+    first = tuple(replace(each, jobs=varied(before, each.jobs, vary)) for each in scenario.builds)
+    simulate(replace(scenario, builds=first), Policy.FIRST, seed, histories)
     return simulate(scenario, policy, seed + 1, histories)
 
 

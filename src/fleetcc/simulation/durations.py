@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from math import exp, log
 from random import Random
 
@@ -16,7 +17,7 @@ def log_normal(rng: Random, count: int, *, mean: float, sigma: float, cap: float
 
 def varied(rng: Random, jobs: Iterable[SimJob], sigma: float) -> tuple[SimJob, ...]:
     """The same jobs in another build: nothing takes exactly as long again."""
-    return tuple(SimJob(job.name, job.seconds * exp(rng.gauss(0, sigma)), job.size) for job in jobs)
+    return tuple(replace(job, seconds=job.seconds * exp(rng.gauss(0, sigma))) for job in jobs)
 
 
 def named(client: str, seconds: Iterable[float]) -> tuple[SimJob, ...]:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from fleetcc.simulation.client import Log
 from fleetcc.simulation.machine import Machine
+from fleetcc.simulation.make import MakeRun
 from fleetcc.simulation.network import Network
 from fleetcc.simulation.scenario import Build, SimJob
 
@@ -138,32 +139,24 @@ class EarlyClient:
     queues: list[Queue]
     choose: Choice
     log: Log
-    began_at: float = 0.0
-    ended_at: float | None = None
-    _next: int = 0
-    _open: set[int] = field(default_factory=set)
+    make: MakeRun = field(init=False)
     _backlog: "deque[int]" = field(default_factory=deque)
-    _ours: dict[str, int] = field(default_factory=dict)
+    _ours: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.make = MakeRun(self.build, self.network.clock, self._launch)
+        self._ours = {queue.name: 0 for queue in self.queues}
 
     def begin(self) -> None:
         """The build starts."""
-        self.began_at = self.network.clock.now
-        self._ours = {queue.name: 0 for queue in self.queues}
-        for _ in range(self.build.parallel):
-            self._launch()
+        self.make.begin()
 
     def look_again(self) -> None:
         """A host has joined or gone."""
         while self._backlog and self._bind(self._backlog[0]):
             self._backlog.popleft()
 
-    def _launch(self) -> None:
-        if self._next == len(self.build.jobs):
-            if not self._open:
-                self.ended_at = self.network.clock.now
-            return
-        number, self._next = self._next, self._next + 1
-        self._open.add(number)
+    def _launch(self, number: int) -> None:
         self.network.clock.after(self.network.costs.launch, lambda: self._submit(number))
 
     def _submit(self, number: int) -> None:
@@ -194,8 +187,7 @@ class EarlyClient:
             self._backlog.append(number)
         else:
             self.log("done", self.build.client, number, queue.name)
-            self._open.remove(number)
-            self._launch()
+            self.make.over(number)
         self.look_again()
 
 
@@ -243,7 +235,7 @@ class Ideal:
     def _ended(self, client: "IdealClient", number: int) -> None:
         machine = self._running.pop((client, number))
         self.log("done", client.build.client, number, machine.host.name)
-        client.over(number)
+        client.make.over(number)
         self.look_again()
 
     def _is_open(self, machine: Machine) -> bool:
@@ -256,26 +248,14 @@ class IdealClient:
 
     build: Build
     ideal: Ideal
-    began_at: float = 0.0
-    ended_at: float | None = None
-    _next: int = 0
-    _open: set[int] = field(default_factory=set)
+    make: MakeRun = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.make = MakeRun(self.build, self.ideal.machines[0].clock, self._submit)
 
     def begin(self) -> None:
         """The build starts."""
-        self.began_at = self.ideal.machines[0].clock.now
-        for _ in range(self.build.parallel):
-            self._launch()
+        self.make.begin()
 
-    def over(self, number: int) -> None:
-        """The job is done."""
-        self._open.remove(number)
-        self._launch()
-
-    def _launch(self) -> None:
-        if self._next < len(self.build.jobs):
-            number, self._next = self._next, self._next + 1
-            self._open.add(number)
-            self.ideal.submit(self, number)
-        elif not self._open:
-            self.ended_at = self.ideal.machines[0].clock.now
+    def _submit(self, number: int) -> None:
+        self.ideal.submit(self, number)

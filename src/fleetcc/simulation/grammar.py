@@ -1,7 +1,6 @@
 """The little language of `fleetcc simulate`: `8@1 4@0.5`, `a@20`, `a@10-30*0.5`. Pure."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 from typing import Final
@@ -56,11 +55,10 @@ def with_load(hosts: tuple[SimHost, ...], text: str) -> tuple[SimHost, ...]:
     return _replaced(hosts, match["host"], {"loads": (*known, load)})
 
 
-def _replaced(hosts: Iterable[SimHost], name: str, change: dict[str, object]) -> tuple[SimHost, ...]:
-    known = tuple(hosts)
-    if all(host.name != name for host in known):
-        raise ValueError(f"{name!r} is none of the hosts h1 to h{len(known)}")
-    return tuple(replace(host, **change) if host.name == name else host for host in known)  # type: ignore[arg-type]
+def _replaced(hosts: tuple[SimHost, ...], name: str, change: dict[str, object]) -> tuple[SimHost, ...]:
+    if all(host.name != name for host in hosts):
+        raise ValueError(f"{name!r} is none of the hosts h1 to h{len(hosts)}")
+    return tuple(replace(host, **change) if host.name == name else host for host in hosts)  # type: ignore[arg-type]
 
 
 def _number(text: str, where: str) -> float:

@@ -8,29 +8,20 @@ from fleetcc.simulation.scenario import SimHost
 
 
 @dataclass(eq=False, slots=True)
-class Running:
-    """One compiler."""
-
-    start: float
-    timer: Timer
-
-
-@dataclass(eq=False, slots=True)
 class Machine:
     """One host. Whoever uses it keeps to its slots."""
 
     host: SimHost
     clock: Clock
     is_dead: bool = False
-    busy_seconds: float = 0.0  # slots in use, summed up
-    _running: dict[Running, None] = field(default_factory=dict)
+    _running: dict[Timer, None] = field(default_factory=dict)  # the end of each compiler
 
     @property
     def free(self) -> int:
         """Slots that run nothing."""
         return 0 if self.is_dead else self.host.slots - len(self._running)
 
-    def run(self, seconds: float, ended: Callable[[float], None]) -> Running:
+    def run(self, seconds: float, ended: Callable[[float], None]) -> Timer:
         """Start a job of so many standard seconds; `ended` hears how long it took here."""
         start = self.clock.now
         took = self.host.end_of(seconds, start) - start
@@ -39,16 +30,15 @@ class Machine:
             self.stop(running)
             ended(took)
 
-        running = Running(start, self.clock.after(took, end))
+        running = self.clock.after(took, end)
         self._running[running] = None
         return running
 
-    def stop(self, running: Running) -> None:
+    def stop(self, running: Timer) -> None:
         """It has ended, or nobody waits for it."""
         if running in self._running:
             del self._running[running]
-            running.timer.cancel()
-            self.busy_seconds += self.clock.now - running.start
+            running.cancel()
 
     def die(self) -> None:
         """Everything that runs is lost."""

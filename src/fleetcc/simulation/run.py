@@ -23,8 +23,9 @@ from fleetcc.simulation.early import (
     weighted_random,
 )
 from fleetcc.simulation.machine import Machine
+from fleetcc.simulation.make import MakeRun
 from fleetcc.simulation.network import Network
-from fleetcc.simulation.scenario import Build, Scenario, SimHost, lower_bound
+from fleetcc.simulation.scenario import Scenario, SimHost, lower_bound
 from fleetcc.simulation.server import Server
 
 # distcc's limit for a host whose entry names none.
@@ -88,7 +89,6 @@ class Outcome:
     messages: int = 0
     declined: int = 0
     races: int = 0
-    races_won: int = 0
     race_seconds: float = 0.0
     work_seconds: float = 0.0
     trace: tuple[Step, ...] = field(default=(), repr=False)
@@ -108,12 +108,11 @@ class Client(Protocol):
     """Whoever plays one build."""
 
     @property
-    def build(self) -> Build:
-        """Which one."""
+    def make(self) -> MakeRun:
+        """The build, and how far it is."""
 
-    @property
-    def ended_at(self) -> float | None:
-        """When its last job was done."""
+    def begin(self) -> None:
+        """The build starts."""
 
 
 @dataclass(slots=True)
@@ -141,24 +140,27 @@ class Stage:
                 if 0 < at < inf:
                     self.clock.after(at, lambda host=host, what=what: act(host, what))  # type: ignore[misc]
 
-    def play(self, clients: Sequence[Client]) -> None:
-        """Until all builds have ended."""
-        while any(client.ended_at is None for client in clients):
+    def play(self, clients: Sequence[Client]) -> Outcome:
+        """Every build from its start to its end; what all policies report."""
+        makes = [client.make for client in clients]
+        for client in clients:
+            self.clock.after(client.make.build.starts, client.begin)
+        while any(make.ended_at is None for make in makes):
             if not self.clock.step() or self.clock.now > _LONGEST_SECONDS:
-                late = [client.build.client for client in clients if client.ended_at is None]
+                late = [make.build.client for make in makes if make.ended_at is None]
                 raise SimulationError(f"the builds of {', '.join(late)} do not end")
+        return self._outcome(makes)
 
-    def outcome(self, clients: Sequence[Client]) -> Outcome:
-        """What all policies report."""
-        ends = [client.ended_at or 0.0 for client in clients]
+    def _outcome(self, makes: Sequence[MakeRun]) -> Outcome:
+        ends = [make.ended_at or 0.0 for make in makes]
         builds = tuple(
             ClientOutcome(
-                client.build.client,
-                end - client.build.starts,
-                len(client.build.jobs),
-                sum(job.seconds for job in client.build.jobs),
+                make.build.client,
+                end - make.build.starts,
+                len(make.build.jobs),
+                sum(job.seconds for job in make.build.jobs),
             )
-            for client, end in zip(clients, ends, strict=True)
+            for make, end in zip(makes, ends, strict=True)
         )
         start = min(build.starts for build in self.scenario.builds)
         return Outcome(
@@ -216,10 +218,7 @@ def _early(stage: Stage, choose: Choice) -> Outcome:
             client.look_again()
 
     stage.plan_hosts(host_changes)
-    for client in clients:
-        stage.clock.after(client.build.starts, client.begin)
-    stage.play(clients)
-    return stage.outcome(clients)
+    return stage.play(clients)
 
 
 def _ideal(stage: Stage) -> Outcome:
@@ -236,10 +235,7 @@ def _ideal(stage: Stage) -> Outcome:
         ideal.look_again()
 
     stage.plan_hosts(host_changes)
-    for client in clients:
-        stage.clock.after(client.build.starts, client.begin)
-    stage.play(clients)
-    return stage.outcome(clients)
+    return stage.play(clients)
 
 
 def _ours(stage: Stage, rng: Random, histories: Mapping[str, History]) -> Outcome:
@@ -251,9 +247,6 @@ def _ours(stage: Stage, rng: Random, histories: Mapping[str, History]) -> Outcom
         for build in stage.scenario.builds
     ]
 
-    def members() -> list[str]:
-        return [host.name for host in stage.scenario.hosts if host.joins <= stage.clock.now]
-
     def host_changes(host: SimHost, what: str) -> None:
         if what == "dies":
             servers[host.name].die()
@@ -261,13 +254,10 @@ def _ours(stage: Stage, rng: Random, histories: Mapping[str, History]) -> Outcom
             servers[host.name].leave()
         else:
             for agent in agents:
-                agent.members(members())
+                agent.look_again()
 
     stage.plan_hosts(host_changes)
-    for agent in agents:
-        stage.clock.after(agent.build.starts, lambda agent=agent: agent.begin(members()))  # type: ignore[misc]
-    stage.play(agents)
-    return _with_races(stage.outcome(agents), agents)
+    return _with_races(stage.play(agents), agents)
 
 
 def _with_races(outcome: Outcome, agents: list[Agent]) -> Outcome:
@@ -280,7 +270,6 @@ def _with_races(outcome: Outcome, agents: list[Agent]) -> Outcome:
         ),
         declined=sum(agent.said["declined"] for agent in agents),
         races=sum(budget.started for budget in budgets),
-        races_won=sum(budget.won for budget in budgets),
         race_seconds=sum(budget.spent for budget in budgets),
         work_seconds=sum(budget.work_done for budget in budgets),
     )

@@ -87,11 +87,6 @@ class Scenario:
     builds: tuple[Build, ...]
     costs: Costs = Costs()
 
-    @property
-    def jobs(self) -> int:
-        """Of all builds."""
-        return sum(len(build.jobs) for build in self.builds)
-
 
 def capacity(hosts: Iterable[SimHost]) -> float:
     """Standard seconds that the hosts do in a second, when nothing slows them."""

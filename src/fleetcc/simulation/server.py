@@ -6,8 +6,9 @@ from typing import Protocol
 
 from fleetcc.model import Priority
 from fleetcc.scheduling.admission import Entry
+from fleetcc.simulation.clock import Timer
 from fleetcc.simulation.door import Door
-from fleetcc.simulation.machine import Machine, Running
+from fleetcc.simulation.machine import Machine
 from fleetcc.simulation.network import Network
 
 
@@ -46,7 +47,7 @@ class _Job:
     number: int
     seconds: float
     entry: Entry
-    running: Running | None = None
+    running: Timer | None = None
 
 
 @dataclass(eq=False, slots=True)
