@@ -278,6 +278,20 @@ def test_a_server_that_leaves_answers_what_it_has_and_says_so(fake, lock, tmp_pa
         assert "fleet connection drains" in server.log
 
 
+def test_a_job_that_waits_too_long_for_its_upload_does_not_keep_a_server_that_leaves(fake, lock, tmp_path):
+    server = start(fake, tmp_path / "server", "--queue-timeout", "2")
+    with stopping(server), connect(server.connect()) as busy, connect(server.connect(), "late") as late:
+        running(busy, fake)
+        granted(late)
+        job = late.offer(fake.identity("gcc-99"))
+        late.barrier()
+        server.process.send_signal(signal.SIGTERM)
+        assert late.wait_for(job).code == "timed-out"
+        late.wait_closed()
+        assert late.drained
+        assert not busy.closed
+
+
 def test_grants_are_good_when_the_server_leaves_if_they_are_used_at_once(fake, lock, tmp_path):
     server = start(fake, tmp_path / "server")
     with stopping(server), connect(server.connect()) as client:

@@ -108,10 +108,7 @@ class FleetSession:
         self._outbox.clear()
         self._demand.close()
         for number, accepted in self._jobs.items():
-            if number in self._tasks:
-                self._tasks[number].cancel()
-            else:
-                self._service.gate.leave(accepted.ticket)
+            self._stop(number, accepted)
         self._service.fleet.left(self)
         _log.info("client=%s fleet connection closed jobs=%d", self.client, len(self._jobs))
 
@@ -244,10 +241,16 @@ class FleetSession:
         accepted = self._jobs.get(number)
         if accepted is not None and accepted.ticket.is_waiting:
             self.failed(number, ErrorCode.TIMED_OUT, text, "try another host")
-            if number in self._tasks:
-                self._tasks[number].cancel()
-            else:
-                self._service.gate.leave(accepted.ticket)
+            self._stop(number, accepted)
+            self._demand.refill()
+            self._leave_if_done()
+
+    def _stop(self, number: int, accepted: Accepted) -> None:
+        """A task gives the job's place in the line back itself, when its compiler is gone."""
+        if number in self._tasks:
+            self._tasks[number].cancel()
+        else:
+            self._service.gate.leave(accepted.ticket)
 
     def _may_be_granted(self, unused: int) -> bool:
         uploading = len(self._jobs.keys() - self._tasks.keys())
