@@ -25,7 +25,7 @@ from fleetcc.errors import HostError, InternalError, ProtocolError
 from fleetcc.model import Form, Priority
 from fleetcc.scheduling.fleet import Facts, HostType
 from fleetcc.wire import zstd
-from fleetcc.wire.fleet import MAX_JOB_BYTES, Drain, Error, Grant, Hello, Job, Welcome
+from fleetcc.wire.fleet import MAX_JOB_BYTES, Drain, Grant, Hello, Job, Welcome
 from fleetcc.wire.fleet_answers import (
     Began,
     Closing,
@@ -172,10 +172,9 @@ class FleetLink(StreamProtocol):
     def cancel(self, number: int) -> None:
         """Kill it there and then."""
         self._untold.discard(number)
-        ident = self._ids.pop(number, None)
+        ident = self._ids.get(number)
         if ident is not None:
-            self._numbers.pop(ident, None)
-            self._unstarted.pop(ident, None)
+            self._forget(ident)
             self._write(self._session.cancel(ident))
 
     def close(self) -> None:
@@ -212,7 +211,7 @@ class FleetLink(StreamProtocol):
             case Drain():
                 self._events.draining(self.host, event.why)
             case Closing():
-                self._closing(event.error)
+                self._end(host_error(event.error, self._text))
 
     def _welcomed(self, welcome: Welcome) -> None:
         forms = frozenset(_FORMS[word] for word in welcome.capabilities if word in _FORMS)
@@ -229,9 +228,6 @@ class FleetLink(StreamProtocol):
             self._ping_seconds = welcome.ping_seconds
             self._schedule_look()
         self._events.up(self.host, facts, welcome.program, welcome.instance)
-
-    def _closing(self, error: Error) -> None:
-        self._end(host_error(error, self._text))
 
     def _finished(self, event: Finished) -> None:
         number = self._forget(event.job)

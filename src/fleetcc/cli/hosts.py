@@ -170,9 +170,7 @@ def _add_what_the_agent_knows(rows: list[Row], settings: Settings) -> None:
     for row in rows:
         agents = known.get(row["id"])
         if agents is not None:
-            row["agent"] = {
-                name: agents[name] for name in ("state", "speed", "running", "left_alone_seconds")
-            }
+            row["agent"] = {name: agents[name] for name in _FROM_AGENT}
 
 
 def _print(found: FoundHosts, rows: list[Row]) -> None:

@@ -17,7 +17,6 @@ from fleetcc.scheduling.capacity import default_load_limit, default_reserve, par
 from fleetcc.server import detach, inetd, listening, logs, machine, privileges
 from fleetcc.server.access import parse_access_list
 from fleetcc.server.compilers import CompilerRules
-from fleetcc.server.daemon import Daemon
 from fleetcc.server.notify import Notifier, is_listening, passed_sockets
 from fleetcc.server.options import ServerOptions
 
@@ -197,6 +196,9 @@ def _run_once(values: Values, environment: Mapping[str, str], sockets: Sequence[
 
 
 def _run_daemon(values: Values, environment: Mapping[str, str], passed: Sequence[Any]) -> int:
+    # Here, because what it announces by takes 14 ms to load, and ssh starts a process for each connection.
+    from fleetcc.server.daemon import Daemon  # noqa: PLC0415 - see above
+
     options = _options(values, environment)
     wizard = bool(values["wizard"])
     _set_up_log(values, to_stderr=bool(values["log_stderr"]) or wizard)

@@ -35,6 +35,9 @@ PREPROCESS_SLOTS: Final = 8
 MAX_LIMIT: Final = 10_000
 MAX_PORT: Final = 65_535
 
+# Of an entry, and of the TXT records of a service.
+OPTIONS: Final = ("lzo", "cpp", "down")
+
 
 class HostKind(Enum):
     """How a host is reached."""
@@ -109,6 +112,11 @@ def total_limit(host_list: HostList) -> int:
     return sum(host.limit for host in host_list.hosts)
 
 
+def protocol_of(options: set[str]) -> Literal[1, 2, 3]:
+    """The protocol of a host with these options, which have lzo where they have cpp."""
+    return 3 if "cpp" in options else 2 if "lzo" in options else 1
+
+
 _WORD: Final = re.compile(r"#[^\n]*|[^ \t\r\n\f]+")
 _USER: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+$\\-]*")
 _COMMAND: Final = re.compile(r"[!-~]+")
@@ -119,7 +127,6 @@ _MARKS: Final = re.compile(r"[:/=]")
 _DEFAULT_SLOTS: Final = {"--localslots": LOCAL_SLOTS, "--localslots_cpp": PREPROCESS_SLOTS}
 _MINUS_WORDS: Final = ("--randomize", *_DEFAULT_SLOTS)
 _PLUS_WORDS: Final = ("+zeroconf",)
-_OPTIONS: Final = ("lzo", "cpp", "down")
 
 
 def _parse_global(entry: Entry, slots: dict[str, int], switches: set[str]) -> None:
@@ -145,7 +152,7 @@ def _parse_host(entry: Entry) -> HostSpec:
     comma = text.find(",")
     end = len(text) if comma < 0 else comma
     options = _parse_options(entry, end)
-    protocol: Literal[1, 2, 3] = 3 if "cpp" in options else 2 if "lzo" in options else 1
+    protocol = protocol_of(options)
     down = "down" in options
     at = text.find("@", 0, end)
     if at < 0:
@@ -167,7 +174,7 @@ def _parse_options(entry: Entry, start: int) -> set[str]:
                 "auth asks for GSS-API authentication, which is not supported; "
                 "remove it, or reach the host through ssh as @HOST",
             )
-        options.add(entry.known(at, word, _OPTIONS))
+        options.add(entry.known(at, word, OPTIONS))
         at += len(word) + 1
     if "cpp" in options and "lzo" not in options:
         raise entry.error(start + 1, "cpp without lzo; expected both, as in HOST,lzo,cpp")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.errors import HostListError
+from fleetcc.settings.values import shortened
 
 # RFC 1035; resolvers raise strange errors beyond.
 MAX_NAME: Final = 253
@@ -48,7 +49,7 @@ class Entry:
 
 def quoted(text: str) -> str:
     """A found text on one line of plain ASCII, cut when it is long."""
-    return ascii(text if len(text) <= 80 else text[:80] + "...")
+    return shortened(text, 80)
 
 
 def is_service(name: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from fleetcc.hosts.grammar import MAX_LIMIT, HostSpec
+from fleetcc.hosts.grammar import MAX_LIMIT, OPTIONS, HostSpec, protocol_of
 from fleetcc.hosts.names import quoted
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
@@ -39,15 +39,14 @@ def read_service_options(strings: Iterable[str]) -> ServiceOptions:
             limit = number
         elif key in _LIMIT_KEYS:
             troubles.append(f"TXT has {quoted(word)}; expected {key}= and a number from 1 to {MAX_LIMIT}")
-        elif word.lower() in ("lzo", "cpp", "down"):
+        elif word.lower() in OPTIONS:
             words.add(key)
         elif key not in _IGNORED_KEYS:
             troubles.append(f"TXT has {quoted(word)}; expected limit=N, lzo, cpp or down")
     if "cpp" in words and "lzo" not in words:
         troubles.append("TXT has cpp without lzo; expected both")
         words.remove("cpp")
-    protocol: Literal[1, 2, 3] = 3 if "cpp" in words else 2 if "lzo" in words else 1
-    return ServiceOptions(limit, protocol, "down" in words, tuple(troubles))
+    return ServiceOptions(limit, protocol_of(words), "down" in words, tuple(troubles))
 
 
 def with_options(host: HostSpec, options: ServiceOptions) -> HostSpec:

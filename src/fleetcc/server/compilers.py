@@ -74,16 +74,21 @@ class CompilerRules:
     def _resolve_listed(self, word: bytes) -> Resolution:
         assert self.command_list is not None
         try:
-            with open(self.command_list, "rb") as file:
-                lines = file.read().split(b"\n")
+            paths = listed_paths(self.command_list)
         except OSError as error:
             return Forbidden(f"no compiler is allowed: the list of commands cannot be read: {error}")
         wanted = word.split(b"/")[-self.command_list_words :]
-        for line in lines:
-            path = line.rstrip()
-            if path.startswith(b"/") and path.split(b"/")[-self.command_list_words :] == wanted:
+        for path in paths:
+            if path.split(b"/")[-self.command_list_words :] == wanted:
                 return Program(path) if _is_program(path) else _missing(path)
         return Forbidden(f"compiler {word!r} is not in {self.command_list}")
+
+
+def listed_paths(command_list: str) -> list[bytes]:
+    """The full paths that a list of commands names, in its order; raises OSError."""
+    with open(command_list, "rb") as file:
+        lines = file.read().split(b"\n")
+    return [line.rstrip() for line in lines if line.startswith(b"/")]
 
 
 def _missing(name: bytes) -> Missing:

@@ -138,7 +138,6 @@ class Connection(asyncio.BufferedProtocol):
                 data, self._opening = self._opening, b""
                 self._receive_request(data)
             case Opening.GREETING:
-                self._service.stats.greetings += 1
                 self.answer([self._service.welcome()], "greeting")
             case Opening.FLEET:
                 self._begin_fleet(self._opening[len(OPENING) :])

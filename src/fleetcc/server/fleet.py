@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import socket
-from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +33,6 @@ class FleetSide:
         self._service = service
         self._directory = service.options.state_directory
         self._sessions: dict[FleetSession, str] = {}  # with their addresses
-        self._addresses: Counter[str] = Counter()
         self._identities: Identities | None = None
         self._is_looking = True
         self._instance = ""
@@ -44,8 +42,7 @@ class FleetSide:
         session = FleetSession(self._service, connection, transport)
         address = connection.client
         self._sessions[session] = address
-        self._addresses[address] += 1
-        if self._addresses[address] > MAX_PER_ADDRESS:
+        if list(self._sessions.values()).count(address) > MAX_PER_ADDRESS:
             text = f"{MAX_PER_ADDRESS} fleet connections of {address} are open"
             session.refuse(text, "one agent needs one connection")
         else:
@@ -54,10 +51,7 @@ class FleetSide:
 
     def left(self, session: FleetSession) -> None:
         """A session has ended."""
-        address = self._sessions.pop(session)
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        del self._sessions[session]
 
     def drain(self, why: str) -> None:
         """Tell everybody that the server is leaving."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from fleetcc.command.names import parse_compiler_name
-from fleetcc.server.compilers import CompilerRules, Program
+from fleetcc.server.compilers import CompilerRules, Program, listed_paths
 from fleetcc.toolchain.contents import ABSENT, Stamp, stamp_of
 from fleetcc.toolchain.identity import kind_of
 from fleetcc.toolchain.identity_cache import MAX_ENTRIES, IdentityCache
@@ -152,8 +152,6 @@ def _clang_prefix(path: bytes) -> bytes:
 
 def _listed(command_list: str) -> list[bytes]:
     try:
-        with open(command_list, "rb") as file:
-            lines = file.read().split(b"\n")
+        return list(dict.fromkeys(listed_paths(command_list)))
     except OSError:
         return []  # the rules say so to whoever asks
-    return list(dict.fromkeys(line.rstrip() for line in lines if line.startswith(b"/")))

@@ -137,10 +137,6 @@ class _Pipes(asyncio.Transport):
     def abort(self) -> None:
         self._writer.abort()
 
-    def close_reader(self) -> None:
-        if self.reader is not None:
-            self.reader.close()
-
 
 class _Reader(asyncio.Protocol):
     def __init__(self, connection: Connection, pipes: _Pipes) -> None:

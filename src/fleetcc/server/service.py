@@ -48,7 +48,6 @@ class Stats:
     refused: int = 0
     overloaded: int = 0
     rejected: int = 0
-    greetings: int = 0
     jobs: dict[str, int] = field(default_factory=dict)  # by outcome
 
     def count(self, outcome: str) -> None:

@@ -125,23 +125,17 @@ def parse_server(text: str) -> tuple[str, int]:
 
 
 def _servers(text: str) -> tuple[str, ...]:
-    return _checked_servers(text.split())
+    return _checked_servers(_words(text))
 
 
 def _toml_servers(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return _servers(value)
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise ValueError
-    return _checked_servers(value)
+    return _checked_servers(_toml_words(value))
 
 
-def _checked_servers(words: list[str]) -> tuple[str, ...]:
-    if not words:
-        raise ValueError
+def _checked_servers(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         parse_server(word)
-    return tuple(words)
+    return words
 
 
 def _slots(text: str) -> int:

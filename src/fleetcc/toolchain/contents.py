@@ -22,6 +22,9 @@ DEFAULT_PATH: Final = b"/bin:/usr/bin"
 # The coarsest clock tick of a Linux file system is 10 ms; a second write within it leaves the same stamp.
 SETTLE_SECONDS: Final = 0.02
 
+# How long a compiler that could not be identified is not asked again, where nothing says more.
+RETRY_SECONDS: Final = 60.0
+
 # A machine's compilers and their libraries are some dozens of files.
 _MAX_KNOWN: Final = 1024
 
@@ -29,7 +32,7 @@ _MAX_KNOWN: Final = 1024
 class UnidentifiedError(Exception):
     """What a compiler is cannot be told; the sentence says why."""
 
-    def __init__(self, sentence: str, retry_seconds: float = 60.0) -> None:
+    def __init__(self, sentence: str, retry_seconds: float = RETRY_SECONDS) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.retry_seconds = retry_seconds  # until then the answer stays, as long as the compiler's file does

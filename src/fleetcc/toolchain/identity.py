@@ -30,7 +30,15 @@ from fleetcc.command.names import parse_compiler_name
 from fleetcc.model import Family
 from fleetcc.toolchain import asking, libraries
 from fleetcc.toolchain.asking import Asking
-from fleetcc.toolchain.contents import Contents, Stamp, UnidentifiedError, find_on_path, is_program, stamp_of
+from fleetcc.toolchain.contents import (
+    RETRY_SECONDS,
+    Contents,
+    Stamp,
+    UnidentifiedError,
+    find_on_path,
+    is_program,
+    stamp_of,
+)
 from fleetcc.toolchain.identify import understand
 
 # Counts up with every change of what goes in or how: digests of two schemes are never equal.
@@ -91,7 +99,7 @@ def examine(
     except UnidentifiedError as error:
         return Unidentified(f"compiler {program!r}: {error.sentence}", error.retry_seconds)
     except OSError as error:
-        return Unidentified(f"compiler {program!r}: {error}", 60.0)
+        return Unidentified(f"compiler {program!r}: {error}", RETRY_SECONDS)
     if not identity.is_current(environment):
         return Unidentified(f"compiler {program!r}: it changed while it was examined", 0.0)
     return identity
@@ -119,7 +127,7 @@ def _check_name(program: bytes) -> None:
         raise UnidentifiedError("not the name of a gcc or clang driver", _FOREVER)
     real = os.path.realpath(program)
     if os.path.basename(real) in WRAPPERS:
-        raise UnidentifiedError(f"leads to {real!r}, which is no compiler; name the compiler itself", 60.0)
+        raise UnidentifiedError(f"leads to {real!r}, which is no compiler; name the compiler itself")
 
 
 @dataclass(slots=True)
