@@ -1,0 +1,1 @@
+"""Runs a compiler that sees nothing but its replica."""
