@@ -14,7 +14,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 setup: $(READY)
 
-$(READY): pyproject.toml hatch_build.py $(wildcard native/launcher/*)
+$(READY): pyproject.toml hatch_build.py $(wildcard native/launcher/* native/sandbox/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fleetcc needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

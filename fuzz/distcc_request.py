@@ -8,7 +8,15 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only fuzz/ is on it
 
 from fleetcc.errors import ProtocolError
-from fleetcc.wire.distcc import Limits, RequestBody, RequestHead, RequestReader, encode_request, pack_body
+from fleetcc.wire.distcc import (
+    Limits,
+    RequestBody,
+    RequestEvent,
+    RequestHead,
+    RequestReader,
+    encode_request,
+    pack_body,
+)
 from fuzz import campaign
 
 LIMITS: Final = Limits(max_arguments=50, max_argument_bytes=500, max_body_bytes=1000)
@@ -16,7 +24,7 @@ LIMITS: Final = Limits(max_arguments=50, max_argument_bytes=500, max_body_bytes=
 _ARGV: Final = (b"x86_64-linux-gnu-g++-12", b"-O2", b"-c", b"a b.cc", b"-o", b"a.o")
 SEEDS: Final = tuple(
     b"".join(encode_request(protocol, argv, pack_body(protocol, source)))
-    for protocol in (0, 1, 2, 3)
+    for protocol in (0, 1, 2, 4)
     for argv in (_ARGV, _ARGV[:1], (b"", *_ARGV))
     for source in (b"", b"int x;\n" * 20)
 )
@@ -27,7 +35,7 @@ def check(data: bytes, choices: Random) -> None:
     assert _read([data]) == _read(campaign.pieces(data, choices))
 
 
-def _read(chunks: list[bytes]) -> list[RequestHead | RequestBody] | str:
+def _read(chunks: list[bytes]) -> list[RequestEvent] | str:
     reader = RequestReader(LIMITS)
     try:
         events = [event for chunk in chunks for event in reader.receive(chunk)]

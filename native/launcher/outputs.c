@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_OUTPUTS = 16 }; /* object, dependencies and their kin */
+enum { MAX_OUTPUTS = 1000 }; /* object and dependencies, or a file for each of the compiler's passes */
 
 /* What O and D wrote, until R puts all of it in place. A file without a name is beside its target already;
  * where the file system has none such, and for devices, the bytes wait in memory. So nothing has a temporary
@@ -27,8 +27,8 @@ static struct output {
     int descriptor;
     enum waiting waiting;
     bool has_temporary;
-} outputs[MAX_OUTPUTS];
-static size_t output_count;
+} *outputs;
+static size_t output_count, output_room;
 static bool outputs_failed; /* f has been sent: what follows until X or F is skipped */
 
 void drop_outputs(void)
@@ -37,6 +37,20 @@ void drop_outputs(void)
     for (size_t i = 0; i < output_count; i++)
         close(outputs[i].descriptor);
     output_count = 0;
+}
+
+/* Room for one more output; NULL when there are too many. */
+static struct output *next_output(void)
+{
+    if (output_count == MAX_OUTPUTS)
+        return NULL;
+    if (output_count == output_room) {
+        output_room = output_room ? 2 * output_room : 4;
+        outputs = realloc(outputs, output_room * sizeof *outputs);
+        if (!outputs)
+            fail_without_memory();
+    }
+    return &outputs[output_count];
 }
 
 static bool send_failure(const char *path, int reason)
@@ -93,9 +107,9 @@ static int write_output(int descriptor, const char *data, size_t size)
 /* The answer O: path NUL content. False when the agent broke off or broke the protocol. */
 bool receive_output(const struct answer *answer)
 {
-    struct output *output = &outputs[output_count];
+    struct output *output = next_output();
     size_t left = answer->length, length = 0;
-    if (output_count == MAX_OUTPUTS)
+    if (!output)
         return false;
     do {
         if (length == PATH_MAX || left-- == 0 || !receive(output->path + length, 1))
@@ -119,8 +133,8 @@ bool receive_output(const struct answer *answer)
 /* The answer D: the path for what the last P left on descriptor 3. */
 bool keep_dependencies(const struct answer *answer)
 {
-    struct output *output = &outputs[output_count];
-    if (output_count == MAX_OUTPUTS || dependencies() < 0 || answer->length >= PATH_MAX)
+    struct output *output = next_output();
+    if (!output || dependencies() < 0 || answer->length >= PATH_MAX)
         return false;
     if (!receive(output->path, answer->length))
         return false;

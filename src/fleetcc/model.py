@@ -127,7 +127,6 @@ class Reason(Enum):
 
     # -- the settings say local
     MODE_LOCAL = ("mode-local", "FLEETCC_MODE=local asks for it")
-    MODE_REPLICA = ("mode-replica", "FLEETCC_MODE=replica asks for a mode that this release does not have")
     NO_HOSTS = ("no-hosts", "no host list: set FLEETCC_HOSTS or write ~/.config/fleetcc/hosts")
     BAD_HOST_LIST = ("bad-host-list", "the host list cannot be used; `fleetcc hosts` says why")
     LOCALHOST_ENTRY = ("localhost-entry", "the host list's `localhost` was free first")
@@ -137,6 +136,15 @@ class Reason(Enum):
         "no-same-compiler",
         "no host has this very compiler; `fleetcc hosts` shows which hosts have it",
     )
+    NO_SANDBOX = (
+        "no-sandbox",
+        "it can only travel as files, which no host takes; `fleetcc hosts` shows why not",
+    )
+    FILES_CHANGING = ("files-changing", "its files kept changing while they were sent")
+    FILES_MISSED = ("files-missed", "files that it reads were missed again and again; please report it")
+    CANNOT_SHIP = ("cannot-ship", "the compiler cannot be sent as files")
+    MANY_OUTPUTS = ("many-outputs", "leaves more files than a launcher puts in place")
+    VERIFIED = ("verified", "compiled here as well, to compare (FLEETCC_VERIFY)")
     NO_GRANT = ("no-grant", "no host had a free slot for it in time (FLEETCC_IO_TIMEOUT)")
     ALL_HOSTS_FAILING = ("all-hosts-failing", "every host failed lately or cannot be reached")
     HOSTS_FAILED = ("hosts-failed", "the hosts that were tried failed before their compiler had spoken")

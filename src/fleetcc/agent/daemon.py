@@ -29,6 +29,7 @@ from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.folder import Folder
 from fleetcc.agent.history_file import encode_history, load_history, write_history
+from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.job import Carrier
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
 from fleetcc.agent.local_slots import LocalSlots, Use
@@ -36,8 +37,11 @@ from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
+from fleetcc.agent.verification import Verified
+from fleetcc.backends.link import OurSide
 from fleetcc.settings import Settings, printable
 from fleetcc.toolchain.identity_cache import IdentityCache
+from fleetcc.wire.files import FILES
 from fleetcc.wire.fleet import Hello
 from fleetcc.wire.launcher import ControlRequest, JobRequest, encode_answer
 
@@ -82,22 +86,24 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 local = LocalSlots()
+                inputs = Inputs(executor, self._settings.state_dir)
                 self._services = Services(
                     fleet=Fleet(
                         tasks,
-                        executor,
+                        OurSide(_hello(), executor, inputs.content),
                         local,
-                        _hello(),
                         load_history(self._state_file("history")),
                         random.Random(os.getpid()),
                         processors,
                     ),
                     local=local,
+                    inputs=inputs,
                     compilers=Compilers(executor, IdentityCache(self._state_file("identities"))),
                     stories=stories,
                     executor=executor,
                     spoke=SpokeMemory(),
                     pragmas=PragmaMemory(),
+                    verified=Verified(),
                     processors=processors,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -112,6 +118,7 @@ class Agent:
                     task.cancel()
                 self._services.fleet.close()
                 self._write_history()
+                inputs.close()
 
     def drain(self, why: str) -> None:
         """Stop taking jobs, finish those that run, leave."""
@@ -243,6 +250,10 @@ class Agent:
             },
             "waiting_for_hosts": services.fleet.waiting,
             "races": services.fleet.races,
+            "files": services.inputs.counts.as_json(),
+            "verified": services.verified.count,
+            "differed": services.verified.differed,
+            "differences": list(services.verified.told),
             "jobs": [story.as_json() for story in services.stories.running.values()],
             "recent": [story.as_json() for story in list(services.stories.recent)[-20:]],
             "total": services.stories.total,
@@ -275,6 +286,7 @@ class Agent:
                 written = self._services.stories.total
                 content = encode_history(self._services.fleet.history)
                 await loop.run_in_executor(executor, write_history, self._state_file("history"), content)
+                await loop.run_in_executor(executor, self._services.inputs.save)
 
     def _write_history(self) -> None:
         write_history(self._state_file("history"), encode_history(self._services.fleet.history))
@@ -297,7 +309,9 @@ def _hello() -> Hello:
         agent=secrets.token_hex(8),
         program=f"fleetcc {__version__}",
         user=f"{user}@{os.uname().nodename}"[:128],
-        capabilities=("preprocessed", "zstd"),
+        capabilities=("preprocessed", "zstd", FILES),
+        # Random for each agent: what a server keeps of an earlier one is not vouched for by anybody.
+        replica=secrets.token_bytes(32),
     )
 
 

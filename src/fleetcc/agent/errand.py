@@ -7,10 +7,10 @@ from typing import Protocol
 
 from fleetcc.agent.groups import Group
 from fleetcc.agent.local_link import LocalLink
-from fleetcc.backends.link import Link, Order, Spoken
+from fleetcc.backends.link import FileOrder, Link, Order, Spoken
 from fleetcc.errors import HostError
-from fleetcc.model import Form, Reason
-from fleetcc.scheduling.fleet import JobSpec
+from fleetcc.model import Reason
+from fleetcc.scheduling.fleet import Facts, JobSpec
 
 
 class RunLocallyError(Exception):
@@ -23,12 +23,12 @@ class RunLocallyError(Exception):
 
 
 class Source(Protocol):
-    """Who has a job's text, in the form and packing that a host takes."""
+    """Who has a job's files, or its text in the form and packing that a host takes."""
 
-    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
-        """The order, if it needs no more work."""
+    def order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder | None:
+        """The order for such a host, if it needs no more work."""
 
-    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
+    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder:
         """The order; raises RunLocallyError, LauncherGoneError."""
 
     def bound(self, host: str) -> None:

@@ -12,9 +12,9 @@ from fleetcc.agent.groups import Group
 from fleetcc.agent.local_link import LocalLink
 from fleetcc.backends.link import Link
 from fleetcc.errors import HostError
-from fleetcc.model import Form, Reason
+from fleetcc.model import Reason
 from fleetcc.scheduling.dispatch import Dispatcher
-from fleetcc.scheduling.fleet import Cancel, Instruction, JobSpec
+from fleetcc.scheduling.fleet import Cancel, Facts, Instruction, JobSpec
 from fleetcc.settings import Settings
 
 
@@ -54,17 +54,17 @@ class Errands:
             del self._running[number]
             errand.ended.set_result(OnLocalhost(number, link, now))
             return
-        order = errand.source.order(facts.forms, link.encodings)
+        order = errand.source.order(facts, link.encodings)
         if order is not None:
             errand.links[host] = link
             link.send(number, order)
         else:
             errand.unsent[host] = link
-            self._tasks.create_task(self._send_later(errand, host, link, facts.forms))
+            self._tasks.create_task(self._send_later(errand, host, link, facts))
 
-    async def _send_later(self, errand: Errand, host: str, link: Link, forms: frozenset[Form]) -> None:
+    async def _send_later(self, errand: Errand, host: str, link: Link, facts: Facts) -> None:
         try:
-            order = await errand.source.make_order(forms, link.encodings)
+            order = await errand.source.make_order(facts, link.encodings)
         except Exception as error:  # noqa: BLE001 - the job's own fault, which its coroutine shall tell
             if errand.unsent.pop(host, None) is not None:
                 link.decline(1)

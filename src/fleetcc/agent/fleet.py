@@ -7,7 +7,6 @@ of the event loop is settled once, at its end.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
 from random import Random
 from typing import Final
 
@@ -18,7 +17,7 @@ from fleetcc.agent.known_hosts import KnownHosts
 from fleetcc.agent.links import Links
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.backends.distcc import StockLink
-from fleetcc.backends.link import KilledError, Link, Spoken, UnfitTextError
+from fleetcc.backends.link import KilledError, Link, OurSide, Spoken, StaleError, UnfitTextError
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.model import Form, Reason
@@ -39,7 +38,6 @@ from fleetcc.scheduling.fleet import (
 )
 from fleetcc.scheduling.history import History
 from fleetcc.settings import Settings
-from fleetcc.wire.fleet import Hello
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +52,8 @@ class Fleet:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        executor: Executor,
+        ours: OurSide,
         local: LocalSlots,
-        hello: Hello,
         history: History,
         rng: Random,
         processors: int,
@@ -65,7 +62,7 @@ class Fleet:
         self._loop = asyncio.get_running_loop()
         self._dispatcher = Dispatcher(history, rng)
         self._groups = Groups(tasks, self._group_changed)
-        self._opening = Links(hello, self, tasks, executor, local)
+        self._opening = Links(ours, self, tasks, local)
         self._processors = processors
         self._links: dict[str, Link] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
@@ -106,6 +103,11 @@ class Fleet:
     def part(self, group: Group) -> None:
         """A job that has joined is over."""
         group.jobs -= 1
+
+    def takes_files(self, group: Group) -> bool:
+        """Whether a host of the list does; one job in two kinds is made for hosts of both."""
+        facts = (self._dispatcher.facts_of(host) for host in group.origins)
+        return any(known is not None and known.takes_files for known in facts)
 
     def best_form(self, group: Group, forms: Sequence[Form]) -> tuple[Form, Sequence[str]]:
         """The form and encodings that the fleet wants most: what most of it will be sent."""
@@ -220,6 +222,8 @@ class Fleet:
         del errand.links[host]
         if isinstance(error, UnfitTextError):
             self._errands.give_up(errand, RunLocallyError(Reason.SOURCE_NEEDED, str(error)))
+        elif isinstance(error, StaleError):
+            self._errands.give_up(errand, error)
         elif isinstance(error, KilledError):
             self._errands.give_up(errand, RunLocallyError(Reason.REMOTE_SIGNAL, str(error)))
         else:
@@ -280,6 +284,8 @@ class Fleet:
                 return RunLocallyError(Reason.ALL_HOSTS_FAILING, told)
             case Why.NO_FORM:
                 return RunLocallyError(Reason.DEBUG_COLUMNS)
+            case Why.NO_SANDBOX:
+                return RunLocallyError(Reason.NO_SANDBOX, told)
             case Why.NO_SAME_COMPILER:
                 name = needs.name.decode(errors="backslashreplace")
                 return RunLocallyError(Reason.NO_SAME_COMPILER, f"{name}, identity {needs.identity}")
@@ -362,6 +368,7 @@ class Fleet:
         if link is not None:
             link.close()
         self._known.forget(host)
+        self._opening.pictures.pop(host, None)
 
     # -- for people
 

@@ -11,11 +11,13 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from fleetcc.agent.delivery import verbose_answer
 from fleetcc.agent.errand import OnLocalhost, RunLocallyError
+from fleetcc.agent.inputs import Invocation
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.agent.remote import RemoteWay, verbose_answer
+from fleetcc.agent.remote import RemoteWay
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
 from fleetcc.errors import ExitCode, UsageError
@@ -35,6 +37,7 @@ _INFRASTRUCTURE: Final = frozenset(
         Reason.NO_GRANT,
         Reason.NO_HOSTS,
         Reason.NO_SAME_COMPILER,
+        Reason.NO_SANDBOX,
         Reason.REFUSED,
         Reason.REMOTE_SIGNAL,
     }
@@ -81,23 +84,30 @@ class Carrier:
         if isinstance(planned, RunHere):
             await self._run_here_or_fail(planned.reason, planned.detail, settings)
             return
-        self._story.source = planned.compilation.source
+        self._story.source = planned.source
         name = compiler.remote_name if settings.rewrite_names else None
         needs = Needs(
             await services.compilers.identity(request.program, environment),
             name or os.path.basename(request.argv[0]),
             planned.forms,
+            files=planned.shipment is not None,
         )
-        await self._send(planned, needs, settings)
+        invocation = Invocation(request.program, request.argv, request.cwd, environment, request.umask)
+        await self._send(planned, invocation, needs, settings)
 
-    async def _send(self, planned: Send, needs: Needs, settings: Settings) -> None:
+    async def _send(self, planned: Send, invocation: Invocation, needs: Needs, settings: Settings) -> None:
         spoke, cwd = self._services.spoke, self._request.cwd
-        source, output = planned.compilation.source, planned.compilation.output
+        source, output = planned.source, planned.output
         now = asyncio.get_running_loop().time()
-        if settings.exact and settings.fallback and spoke.spoke_lately(cwd, source, output, now):
+        if (
+            not needs.files
+            and settings.exact
+            and settings.fallback
+            and spoke.spoke_lately(cwd, source, output, now)
+        ):
             await self._run_here(Reason.WARNED_LAST_TIME)
             return
-        way = RemoteWay(self._services, self._connection, self._story, cwd, planned, needs, settings)
+        way = RemoteWay(self._services, self._connection, self._story, invocation, planned, needs, settings)
         try:
             on_localhost = await way.carry()
         except RunLocallyError as error:

@@ -7,7 +7,6 @@ The first is asked again after some minutes, the second soon.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,12 +14,12 @@ from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots
 from fleetcc.backends.distcc import StockLink
 from fleetcc.backends.fleet import FleetLink
-from fleetcc.backends.link import HostEvents, HostTimeouts, Link
+from fleetcc.backends.link import HostEvents, HostTimeouts, Link, OurSide
+from fleetcc.backends.picture import Picture
 from fleetcc.backends.stream import Opener, explain_silence
 from fleetcc.hosts.grammar import HostKind, HostSpec
 from fleetcc.model import Form
 from fleetcc.scheduling.fleet import Facts, HostType
-from fleetcc.wire.fleet import Hello
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +31,12 @@ SILENT_SECONDS: Final = 5.0
 class Links:
     """Makes links, and knows which hosts are stock."""
 
-    hello: Hello
+    ours: OurSide
     events: HostEvents
     tasks: asyncio.TaskGroup
-    executor: Executor
     local: LocalSlots
     opener: Opener = field(default_factory=Opener)
+    pictures: dict[str, Picture] = field(default_factory=dict)  # outlive connections
     _stock_until: dict[str, float] = field(default_factory=dict)
 
     async def open(
@@ -71,7 +70,14 @@ class Links:
         loop = asyncio.get_running_loop()
 
         def factory() -> FleetLink:
-            link = FleetLink(host, spec.text, self.hello, self.events, self.executor, timeouts.io_seconds)
+            link = FleetLink(
+                host,
+                spec.text,
+                self.ours,
+                self.pictures.setdefault(host, Picture()),
+                self.events,
+                timeouts.io_seconds,
+            )
             made(link)
             return link
 

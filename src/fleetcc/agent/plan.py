@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.analysis import Compilation, LocalOnly, analyze, has_line_markers, names_directory
+from fleetcc.command.replica import Shipment, replica_shipment
+from fleetcc.command.response import ReadFile
 from fleetcc.errors import HostListError
 from fleetcc.hosts.grammar import HostKind
 from fleetcc.hosts.sources import FoundHosts, find_host_list
@@ -18,6 +20,19 @@ from fleetcc.settings import Settings
 # Longer response files exist only by mistake; the compiler itself will say so.
 _MAX_RESPONSE_FILE_BYTES: Final = 8 << 20
 _MARKER_HEAD_BYTES: Final = 4096
+# What keeps a command here as files keeps it here as text, and saves the second look.
+_WHATEVER_THE_MODE: Final = frozenset(
+    {
+        Reason.NOT_A_COMPILE,
+        Reason.LINKING,
+        Reason.PREPROCESS_ONLY,
+        Reason.DEPENDENCIES_ONLY,
+        Reason.NO_INPUT,
+        Reason.STDIN_INPUT,
+        Reason.STDOUT_OUTPUT,
+        Reason.UNKNOWN_COMPILER,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +45,37 @@ class RunHere:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A host may do it, if it takes one of `forms` (best first)."""
+    """A host may do it: one that takes files, or one that takes the text in one of `forms` (best first)."""
 
-    compilation: Compilation
     found: FoundHosts
+    shipment: Shipment | None  # how it travels as files, if it may
+    compilation: Compilation | None  # how it travels as text, if it may
     forms: tuple[Form, ...]
+    text_obstacle: Reason  # why it may not travel as text, where it may not
+
+    @property
+    def source(self) -> bytes:
+        """The source, as spelled; the first of several."""
+        if self.shipment is not None:
+            return self.shipment.label
+        assert self.compilation is not None
+        return self.compilation.source
+
+    @property
+    def named(self) -> tuple[bytes, ...]:
+        """The outputs that the command names, or that are derived from its sources."""
+        parts = self.shipment or self.compilation
+        assert parts is not None
+        depfile = () if parts.depfile is None else (parts.depfile.path,)
+        return (*(self.shipment.outputs if self.shipment is not None else (self.output,)), *depfile)
+
+    @property
+    def output(self) -> bytes:
+        """What tells this compile from others of the same source."""
+        if self.shipment is not None:
+            return next(iter(self.shipment.outputs), b"")
+        assert self.compilation is not None
+        return self.compilation.output
 
 
 def plan(
@@ -49,23 +90,55 @@ def plan(
     def read_file(name: bytes) -> bytes | None:
         return _read_start(os.path.join(cwd, name), _MAX_RESPONSE_FILE_BYTES)
 
+    shipment = replica_shipment(argv, compiler, environment, read_file)
+    if settings.mode == "local":
+        reason = shipment.reason if isinstance(shipment, LocalOnly) else Reason.MODE_LOCAL
+        return RunHere(reason)
+    text: Compilation | RunHere = RunHere(Reason.NO_SANDBOX)
+    if settings.mode != "replica" and _may_be_text(shipment):
+        text = _as_text(argv, cwd, environment, compiler, read_file)
+    if isinstance(text, RunHere):
+        if isinstance(shipment, LocalOnly):
+            return RunHere(shipment.reason, os.fsdecode(shipment.detail))
+        if settings.mode == "preprocessed":
+            return text
+    return _with_hosts(None if isinstance(shipment, LocalOnly) else shipment, text, settings)
+
+
+def _may_be_text(shipment: Shipment | LocalOnly) -> bool:
+    return not isinstance(shipment, LocalOnly) or shipment.reason not in _WHATEVER_THE_MODE
+
+
+def _with_hosts(shipment: Shipment | None, text: Compilation | RunHere, settings: Settings) -> RunHere | Send:
+    found = _hosts(settings)
+    if isinstance(found, RunHere):
+        return found
+    if settings.mode == "preprocessed":
+        shipment = None
+    if isinstance(text, RunHere):
+        return Send(found, shipment, None, (), text.reason)
+    forms = text.exact_forms if settings.exact else text.exact_forms + text.approximate_forms
+    if not forms and shipment is None:
+        return RunHere(Reason.DEBUG_COLUMNS)
+    return Send(found, shipment, text if forms else None, forms, Reason.DEBUG_COLUMNS)
+
+
+def _as_text(
+    argv: Sequence[bytes],
+    cwd: bytes,
+    environment: Mapping[bytes, bytes],
+    compiler: Compiler,
+    read_file: ReadFile,
+) -> Compilation | RunHere:
     verdict = analyze(argv, compiler, environment, read_file)
     if isinstance(verdict, LocalOnly):
         return RunHere(verdict.reason, os.fsdecode(verdict.detail))
-    if settings.mode == "local":
-        return RunHere(Reason.MODE_LOCAL)
-    if settings.mode == "replica":
-        return RunHere(Reason.MODE_REPLICA)
     if compiler.remote_name is None:
         return RunHere(Reason.COMPILER_NAME, os.fsdecode(argv[0]))
-    obstacle = _obstacle_on_disk(verdict, cwd)
-    if obstacle is not None:
-        return obstacle
-    forms = verdict.exact_forms if settings.exact else verdict.exact_forms + verdict.approximate_forms
-    return _with_hosts(verdict, forms, settings)
+    return _obstacle_on_disk(verdict, cwd) or verdict
 
 
-def _with_hosts(compilation: Compilation, forms: tuple[Form, ...], settings: Settings) -> RunHere | Send:
+def _hosts(settings: Settings) -> FoundHosts | RunHere:
     try:
         found = find_host_list(settings)
     except HostListError as error:
@@ -75,9 +148,7 @@ def _with_hosts(compilation: Compilation, forms: tuple[Form, ...], settings: Set
         return RunHere(Reason.NO_HOSTS, found.origin)
     if not hosts.zeroconf and all(host.kind is HostKind.LOCAL for host in hosts.hosts):
         return RunHere(Reason.LOCALHOST_ENTRY, found.origin)
-    if not forms:
-        return RunHere(Reason.DEBUG_COLUMNS)
-    return Send(compilation, found, forms)
+    return found
 
 
 def _obstacle_on_disk(compilation: Compilation, cwd: bytes) -> RunHere | None:

@@ -1,46 +1,40 @@
-"""The remote way of one job: make its text, wait for a host to take it, deliver what the compiler said.
+"""The remote way of one job: as files or as text, wait for a host to take it, deliver what the compiler said.
 
-Until a compiler has spoken a failure is ours: another host once, then here. What a remote compiler says
-about preprocessed text is not what it would say here (no carets, other macros), so when it says anything
-the job runs here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback).
+Until a compiler has spoken a failure is ours: another host once, then here. As files a job is compiled by
+the client's own compiler, so what that says is the answer, whatever it is. About preprocessed text a
+compiler does not say what it would say here (no carets, other macros), so when it says anything the job runs
+here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback).
 """
 
-import asyncio
-import contextlib
-import os
-from collections.abc import Callable, Sequence
+import dataclasses
+import logging
+import random
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final, TypeVar
+from typing import Final
 
+from fleetcc.agent.delivery import Delivery
 from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError
-from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
+from fleetcc.agent.groups import Group
+from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
+from fleetcc.agent.launcher_connection import LauncherConnection
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
-from fleetcc.agent.text import Packer, Text, Unfit
-from fleetcc.backends.link import Order, Spoken
-from fleetcc.command.preprocess import preprocess_argv, remote_argv
-from fleetcc.errors import FleetccError
-from fleetcc.model import Family, Form, Priority, Reason
-from fleetcc.scheduling.fleet import JobSpec, Needs
+from fleetcc.agent.texts import Texts
+from fleetcc.agent.verification import differences, run_here
+from fleetcc.backends.link import FileOrder, LeftFile, Order, Spoken, StaleError
+from fleetcc.model import Priority, Reason
+from fleetcc.scheduling.fleet import Facts, JobSpec, Needs
 from fleetcc.settings import Settings
-from fleetcc.wire.launcher import (
-    PREPROCESSED,
-    WRITE_FAILED,
-    encode_answer,
-    encode_preprocess,
-    encode_result,
-    temporary_name,
-)
 
-R = TypeVar("R")
+log = logging.getLogger(__name__)
 
 # Rule 1 of design.md: another host once, then local.
 MAX_ATTEMPTS: Final = 2
-
-# Bodies longer than this are packed in a thread; for shorter ones the hand-over costs more than the work.
-_INLINE_BYTES: Final = 64 << 10
+# A job whose files change under it, or that lacks a file that is here, is sent again; but not for ever.
+MAX_ROUNDS: Final = 5
 
 _PRIORITIES: Final = {priority.slug: priority for priority in Priority}
 
@@ -53,7 +47,7 @@ class RemoteWay:
         services: Services,
         connection: LauncherConnection,
         story: Story,
-        cwd: bytes,
+        invocation: Invocation,
         planned: Send,
         needs: Needs,
         settings: Settings,
@@ -61,47 +55,75 @@ class RemoteWay:
         self._services = services
         self._connection = connection
         self._story = story
-        self._cwd = cwd
+        self._invocation = invocation
         self._planned = planned
-        self._compilation = planned.compilation
         self._needs = needs
         self._settings = settings
-        self._texts: dict[Form, Text | Unfit] = {}
-        self._making = asyncio.Lock()  # one preprocessor at a time: the launcher takes one order at a time
+        self._prepared: Prepared | None = None
+        self._is_sampled = settings.verify > 0 and random.random() < settings.verify
+        self._texts: Texts | None = None
+        if planned.compilation is not None:
+            cwd, compilation = invocation.cwd, planned.compilation
+            self._texts = Texts(services, connection, story, cwd, compilation, needs, settings)
 
     async def carry(self) -> OnLocalhost | None:
         """Do the job on a host: None. Or the `localhost` entry that was free first, whose slot is held.
 
         Raises RunLocallyError when the fleet cannot do it, LauncherGoneError when nobody waits any more.
         """
-        self._story.phase("waiting", "")
+        reason, detail = Reason.FILES_CHANGING, ""
+        for _ in range(MAX_ROUNDS):
+            self._story.phase("waiting", "")
+            try:
+                answer = await self._place()
+            except StaleError as error:
+                detail = str(error)
+                continue
+            if isinstance(answer, OnLocalhost):
+                return answer
+            if not self._lacked_a_file(answer.spoken):
+                await (self._verify(answer) if self._is_sampled else self._take(answer))
+                return None
+            reason, detail = Reason.FILES_MISSED, answer.host
+        raise RunLocallyError(reason, detail)
+
+    async def _place(self) -> Answer | OnLocalhost:
         fleet = self._services.fleet
         group = await fleet.join(self._planned.found, self._settings, self._needs)
         try:
-            form, encodings = fleet.best_form(group, self._needs.forms)
-            text = await self._fit_text(form, encodings)
+            size = await self._make_ready(group)
             self._story.phase("waiting")
-            answer = await fleet.run(group, self._job(group.key, text), self)
+            return await fleet.run(group, self._job(group.key, size), self)
         finally:
             fleet.part(group)
-        if isinstance(answer, OnLocalhost):
-            return answer
-        await self._take(answer)
-        return None
 
-    def _job(self, group: str, text: Text) -> JobSpec:
-        needs = self._needs
-        unfit = {form for form, made in self._texts.items() if isinstance(made, Unfit)}
+    async def _make_ready(self, group: Group) -> int:
+        """Have what most hosts want before the job is placed: its files or its text. Its size in bytes."""
+        fleet, shipment = self._services.fleet, self._planned.shipment
+        if self._needs.files and shipment is not None and fleet.takes_files(group):
+            self._story.phase("scanning")
+            try:
+                self._prepared = await self._services.inputs.prepare(self._invocation, shipment)
+                return self._prepared.size
+            except CannotShipError as error:
+                if not self._needs.forms:
+                    raise RunLocallyError(error.reason, error.detail) from error
+                self._needs = dataclasses.replace(self._needs, files=False)
+        if self._texts is None:
+            raise RunLocallyError(self._planned.text_obstacle)
+        form, encodings = fleet.best_form(group, self._needs.forms)
+        return (await self._texts.fit(form, encodings)).plain_bytes
+
+    def _job(self, group: str, size: int) -> JobSpec:
+        needs, unfit = self._needs, self._texts.unfit if self._texts is not None else ()
         if unfit:
-            needs = Needs(
-                needs.identity, needs.name, tuple(form for form in needs.forms if form not in unfit)
-            )
-        compilation = self._compilation
-        names = b"\0".join((self._cwd, compilation.source, compilation.output))
+            forms = tuple(form for form in needs.forms if form not in unfit)
+            needs = dataclasses.replace(needs, forms=forms)
+        names = b"\0".join((self._invocation.cwd, self._planned.source, self._planned.output))
         return JobSpec(
             number=self._services.fleet.next_number(),
             key=blake2b(names, digest_size=8).digest(),
-            size=text.plain_bytes,
+            size=size,
             group=group,
             needs=needs,
             priority=_PRIORITIES[self._settings.priority],
@@ -114,180 +136,73 @@ class RemoteWay:
         """A host gets the job."""
         self._story.phase("compiling", host)
 
-    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
-        """The order, when its text is there in a form and packing that the host takes."""
-        form = self._form_for(forms)
-        text = self._texts.get(form) if form is not None else None
-        body = text.body_in(encodings) if isinstance(text, Text) else None
-        return self._order(text, *body) if isinstance(text, Text) and body is not None else None
+    def order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder | None:
+        """The order for such a host, when it is there."""
+        if facts.takes_files and self._prepared is not None:
+            return self._prepared.order
+        return self._texts.order(facts.forms, encodings) if self._texts is not None else None
 
-    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
+    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder:
         """The same, made now; raises RunLocallyError, LauncherGoneError."""
-        form = self._form_for(forms)
-        assert form is not None
-        text = await self._fit_text(form, encodings)
-        body = text.body_in(encodings)
-        if body is None:
-            await self._off_loop(text.plain_bytes, text.repack, encodings[0])
-            body = text.body_in(encodings)
-            assert body is not None
-        return self._order(text, *body)
-
-    def _form_for(self, forms: frozenset[Form]) -> Form | None:
-        """Of the forms that the host takes, the best that is there already; else the best."""
-        able = [
-            form
-            for form in self._needs.forms
-            if form in forms and not isinstance(self._texts.get(form), Unfit)
-        ]
-        there = [form for form in able if form in self._texts]
-        return next(iter(there or able), None)
-
-    def _order(self, text: Text, encoding: str, body: bytes) -> Order:
-        argv = remote_argv(self._compilation, text.form, self._needs.name, self._cwd)
-        return Order(argv, text.form, self._needs.identity, encoding, body, text.plain_bytes)
-
-    # -- the text
-
-    async def _fit_text(self, form: Form, encodings: Sequence[str]) -> Text:
-        """The text in this form or, where its content forbids that, in the next that the job allows."""
-        forms = self._needs.forms
-        async with self._making:
-            for candidate in forms[forms.index(form) :]:
-                text = self._texts.get(candidate)
-                if text is None:
-                    text = self._texts[candidate] = await self._text(candidate, encodings[0])
-                if isinstance(text, Text):
-                    return text
-        assert isinstance(text, Unfit)
-        raise RunLocallyError(text.reason, text.detail)
-
-    async def _text(self, form: Form, encoding: str) -> Text | Unfit:
-        packer = Packer(
-            self._cwd,
-            encoding,
-            form,
-            self._settings.exact,
-            self._services.pragmas,
-            is_expanded_here=not self._compilation.preprocessed_input,
-        )
-        if self._compilation.preprocessed_input:
-            return await self._in_thread(packer.pack_file, os.path.join(self._cwd, self._compilation.source))
-        self._story.phase("preprocessing")
-        await self._services.acquire_local(Use.PREPROCESS, self._settings)
-        try:
-            argv = preprocess_argv(self._compilation, form)
-            with_dependencies = self._compilation.depfile is not None
-            await self._connection.send(encode_preprocess(argv, with_dependencies=with_dependencies))
-            message = await self._connection.receive()
-        finally:
-            self._services.local.release(Use.PREPROCESS)
-        try:
-            return await self._preprocessed(message.payload, message.descriptors, packer)
-        finally:
-            close_all(message.descriptors)
-
-    async def _preprocessed(
-        self, payload: bytes, descriptors: tuple[int, ...], packer: Packer
-    ) -> Text | Unfit:
-        if len(descriptors) != 2:
-            raise FleetccError(f"the launcher sent {len(descriptors)} memory files where 2 were expected")
-        status, size, warnings_size = PREPROCESSED.unpack_from(payload)
-        text_file, warnings_file = descriptors
-        warnings = os.pread(warnings_file, warnings_size, 0) if warnings_size else b""
-        if status or (warnings and self._settings.exact and self._settings.fallback):
-            raise RunLocallyError(Reason.PREPROCESSOR_SPOKE)
-        text = await self._off_loop(size, packer.pack, text_file, size)
-        if isinstance(text, Text):
-            text.warnings = warnings
-        return text
+        if self._texts is None:
+            raise RunLocallyError(self._planned.text_obstacle)
+        return await self._texts.make_order(facts.forms, encodings)
 
     # -- the answer
 
+    def _lacked_a_file(self, spoken: Spoken) -> bool:
+        """Did it fail for lack of a file that is here? It is sent along from now on."""
+        if not spoken.status or spoken.files is None or self._prepared is None:
+            return False
+        return self._services.inputs.learn(self._prepared, spoken)
+
     async def _take(self, answer: Answer) -> None:
         """Deliver what the compiler said, unless it must say it here."""
-        spoken = answer.spoken
-        spoke = spoken.status or spoken.stderr or spoken.stdout
-        if spoke and not self._accepts(spoken.status):
-            raise RunLocallyError(Reason.COMPILER_SPOKE, answer.host)
-        self._story.host = answer.host
-        await self._deliver(spoken)
+        spoken, planned = answer.spoken, self._planned
+        delivery = Delivery(self._connection, self._story, self._invocation.cwd, self._settings)
+        if spoken.files is not None:
+            self._story.host = answer.host
+            await delivery.of_files(spoken)
+        else:
+            spoke = spoken.status or spoken.stderr or spoken.stdout
+            if spoke and not self._accepts(spoken.status):
+                raise RunLocallyError(Reason.COMPILER_SPOKE, answer.host)
+            self._story.host = answer.host
+            assert self._texts is not None
+            assert planned.compilation is not None
+            async with self._texts.making:  # the launcher may still be at work for another host's form
+                await delivery.of_text(planned.compilation, spoken, self._texts.warnings)
         self._story.end("done", Reason.REMOTE, "")
 
+    async def _verify(self, answer: Answer) -> None:
+        """Compile it here too; what was made here is what the build gets."""
+        spoken, argv = answer.spoken, self._invocation.argv
+        self._story.phase("verifying")
+        await self._services.acquire_local(Use.COMPILE, self._settings)
+        try:
+            here = await run_here(self._connection, argv)
+        finally:
+            self._services.local.release(Use.COMPILE)
+        named = self._planned.named
+        files = spoken.files
+        if files is None:
+            files = () if spoken.status else (LeftFile(self._planned.output, 0o644, spoken.output),)
+        found = differences(spoken, files, here, named, self._invocation.cwd)
+        verified = self._services.verified
+        verified.count += 1
+        text = f"{self._story.label} on {answer.host}: " + ("; ".join(found) if found else "identical")
+        if found:
+            verified.differed += 1
+            verified.told.append(text)
+            log.warning("verified %s", text)
+        self._story.reason, self._story.detail = Reason.VERIFIED, text
+        delivery = Delivery(self._connection, self._story, self._invocation.cwd, self._settings)
+        await delivery.of_streams(here.status, here.stdout, here.stderr, say=bool(found))
+        self._story.end("done")
+
     def _accepts(self, status: int) -> bool:
-        """Is what the remote compiler said the final answer?"""
+        """Is what the remote compiler said about preprocessed text the final answer?"""
         settings = self._settings
         if not settings.fallback:
             return True
         return not settings.exact and (not status or settings.skip_local_retry)
-
-    async def _deliver(self, spoken: Spoken) -> None:
-        """Outputs first, then the result; the launcher renames and says so."""
-        self._story.phase("returning")
-        async with self._making:  # the launcher may still be at work for another host's form of the text
-            await self._send_outputs(spoken)
-
-    async def _send_outputs(self, spoken: Spoken) -> None:
-        parts: list[bytes] = []
-        paths: list[bytes] = []
-        if not spoken.status:
-            compilation = self._compilation
-            target = compilation.output
-            if compilation.family is Family.GCC and self._is_written_through():
-                target = self._through_link(target)
-            parts.append(encode_answer(b"O", target + b"\0" + spoken.output))
-            paths.append(target)
-            if compilation.depfile is not None:
-                paths.append(self._through_link(compilation.depfile.path))
-                parts.append(encode_answer(b"D", paths[-1]))
-        self._story.reason = Reason.REMOTE
-        if self._settings.verbose:
-            parts.append(verbose_answer(self._story))
-        parts.append(encode_result(spoken.status, spoken.stdout, self._warnings() + spoken.stderr))
-        try:
-            await self._connection.send(*parts)
-            message = await self._connection.receive()
-        except (LauncherGoneError, asyncio.CancelledError):
-            self._clear_up(paths)
-            raise
-        if message.kind == b"f":
-            (code,) = WRITE_FAILED.unpack_from(message.payload)
-            path = os.fsdecode(message.payload[WRITE_FAILED.size :])
-            raise RunLocallyError(Reason.OUTPUT_UNWRITABLE, f"{path}: {os.strerror(code)}")
-
-    def _clear_up(self, paths: Sequence[bytes]) -> None:
-        """Remove what a launcher that was killed between naming and renaming has left."""
-        for index, path in enumerate(paths):
-            name = temporary_name(self._connection.pid, index)
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self._cwd, os.path.dirname(path), name))
-
-    def _warnings(self) -> bytes:
-        """What the preprocessor said, once."""
-        return next((text.warnings for text in self._texts.values() if isinstance(text, Text)), b"")
-
-    def _is_written_through(self) -> bool:
-        """gcc follows a symbolic link with text, and with an object only where it leads nowhere."""
-        compilation = self._compilation
-        return compilation.stage == b"-S" or not os.path.exists(os.path.join(self._cwd, compilation.output))
-
-    def _through_link(self, path: bytes) -> bytes:
-        """The file behind a symbolic link; dependencies go there, whatever the compiler."""
-        whole = os.path.join(self._cwd, path)
-        return os.path.realpath(whole) if os.path.islink(whole) else path
-
-    # -- threads
-
-    async def _off_loop(self, size: int, function: Callable[..., R], *arguments: object) -> R:
-        if size <= _INLINE_BYTES:
-            return function(*arguments)
-        return await self._in_thread(function, *arguments)
-
-    async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._services.executor, function, *arguments)
-
-
-def verbose_answer(story: Story) -> bytes:
-    """The launcher shall say what becomes of the job, because the user asked for that."""
-    return encode_answer(b"V", os.fsencode(f"fleetcc: {story.sentence()}\n"))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
+from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
+from fleetcc.agent.verification import Verified
 from fleetcc.errors import HostListError
 from fleetcc.hosts.sources import find_host_list
 from fleetcc.settings import Settings
@@ -21,10 +23,12 @@ class Services:
     fleet: Fleet
     local: LocalSlots
     compilers: Compilers
+    inputs: Inputs
     stories: Stories
     executor: Executor
     spoke: SpokeMemory
     pragmas: PragmaMemory
+    verified: Verified
     processors: int
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:

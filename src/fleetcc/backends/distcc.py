@@ -10,36 +10,31 @@ Cancelling closes the connection, which is how a distcc server learns that nobod
 """
 
 import asyncio
-import fcntl
 import logging
-import struct
-import termios
 from collections.abc import Callable
 from typing import Final
 
 from fleetcc.backends.link import (
     MAX_PLAIN_BYTES,
+    FileOrder,
     HostEvents,
     HostTimeouts,
     KilledError,
     Order,
     Spoken,
+    UnfitTextError,
 )
-from fleetcc.backends.stream import Opener, StreamProtocol, explain_silence
+from fleetcc.backends.pump import PumpOrder, PumpSpoken, names_a_server_root, plain_bytes, pump_request
+from fleetcc.backends.stock_conversation import Conversation
+from fleetcc.backends.stream import Opener, explain_silence
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
 from fleetcc.model import Priority
-from fleetcc.wire.distcc import Limits, Response, ResponseReader, encode_request, unpack_body
+from fleetcc.wire.distcc import Response, encode_request, unpack_body
+from fleetcc.wire.pump import PUMP_PROTOCOL
 
 log = logging.getLogger(__name__)
 
-# A big request goes to the transport in pieces, so that each piece that leaves proves progress.
-_SEND_BYTES: Final = 256 << 10
-# What the kernel of a server takes of a connection that nobody has accepted: tcp_rmem's default.
-OBSERVABLE_BYTES: Final = 128 << 10
-_FIRST_LOOK_SECONDS: Final = 0.002
-_LAST_LOOK_SECONDS: Final = 0.05
-_SIOCOUTQ: Final = termios.TIOCOUTQ
 # Smaller bodies are unpacked where they arrive.
 _INLINE_BYTES: Final = 64 << 10
 
@@ -90,8 +85,9 @@ class StockLink:
         self._granted = False
         self._grant_if_ready()
 
-    def send(self, number: int, order: Order) -> None:
+    def send(self, number: int, order: Order | FileOrder | PumpOrder) -> None:
         """Open a connection for the job."""
+        assert not isinstance(order, FileOrder)  # it has no replicas, as its facts say
         self._granted = False
         self._unaccepted = number
         self._running[number] = self._tasks.create_task(self._run(number, order))
@@ -133,7 +129,7 @@ class StockLink:
             self._unaccepted = None
         self._grant_if_ready()
 
-    async def _run(self, number: int, order: Order) -> None:
+    async def _run(self, number: int, order: Order | PumpOrder) -> None:
         began = asyncio.get_running_loop().time()
 
         def accepted() -> None:
@@ -145,7 +141,7 @@ class StockLink:
         try:
             response = await self._converse(order, accepted)
             seconds = asyncio.get_running_loop().time() - began
-            spoken = await self._spoken(response, _PROTOCOLS[order.encoding], seconds)
+            spoken = await self._spoken(response, _protocol(order), seconds)
         except HostError as error:
             self._failed(number, error)
             return
@@ -162,11 +158,11 @@ class StockLink:
             self._over(number)
             self._events.failed(self._host, number, error)
 
-    async def _converse(self, order: Order, accepted: Callable[[], None]) -> Response:
-        protocol = _PROTOCOLS[order.encoding]
-        parts = encode_request(protocol, order.argv, order.body)
+    async def _converse(self, order: Order | PumpOrder, accepted: Callable[[], None]) -> Response:
+        protocol = _protocol(order)
+        parts = await _encoded(order)
 
-        async def talk(transport: asyncio.Transport, conversation: _Conversation) -> Response:
+        async def talk(transport: asyncio.Transport, conversation: Conversation) -> Response:
             try:
                 return await conversation.exchange(transport, parts)
             except HostRefusedError as error:
@@ -180,7 +176,7 @@ class StockLink:
         return await self._opener.converse(
             self._spec,
             self._timeouts,
-            lambda: _Conversation(protocol, self._timeouts.io_seconds, accepted),
+            lambda: Conversation(protocol, self._timeouts.io_seconds, accepted),
             talk,
         )
 
@@ -203,111 +199,35 @@ class StockLink:
         if exit_code >= _FIRST_SERVER_STATUS:
             sentence = spoken.stderr.decode(errors="backslashreplace").strip()
             raise HostRefusedError(f"{self._spec.text}: {sentence or f'status {exit_code}'}")
+        if isinstance(spoken, PumpSpoken) and names_a_server_root(spoken):
+            raise UnfitTextError(f"{self._spec.text}: its own folder is named in what the compiler made")
         if not spoken.status and not spoken.output:  # no compiler that succeeds leaves nothing
             raise HostError(f"{self._spec.text}: answered with an empty output")
 
 
 def _unpacked(response: Response, protocol: int, seconds: float) -> Spoken:
     """Raises ProtocolError."""
-    stdout, stderr, output = (
+    stdout, stderr, output, dependencies = (
         unpack_body(protocol, raw, MAX_PLAIN_BYTES)
-        for raw in (response.stdout_raw, response.stderr_raw, response.output_raw)
+        for raw in (
+            response.stdout_raw,
+            response.stderr_raw,
+            response.output_raw,
+            response.dependencies_raw,
+        )
     )
+    if protocol == PUMP_PROTOCOL:
+        return PumpSpoken(response.status, stdout, stderr, output, seconds, dependencies=dependencies)
     return Spoken(response.status, stdout, stderr, output, seconds)
 
 
-def unacknowledged_bytes(transport: asyncio.Transport) -> int:
-    """What the kernel still holds of what was written: not yet taken by the other side's kernel."""
-    sock = transport.get_extra_info("socket")
-    try:
-        (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0\0\0\0"))
-    except (OSError, ValueError):  # closed, or no socket of which that can be seen
-        return 0
-    return int(count)
+def _protocol(order: Order | PumpOrder) -> int:
+    return PUMP_PROTOCOL if isinstance(order, PumpOrder) else _PROTOCOLS[order.encoding]
 
 
-class _Conversation(StreamProtocol):
-    """Feeds the reader; the clock of the I/O timeout restarts with every piece in either direction."""
-
-    def __init__(self, protocol: int, io_seconds: float, accepted: Callable[[], None]) -> None:
-        self._reader = ResponseReader(protocol, Limits())
-        self._accepted = accepted
-        self._io_seconds = io_seconds
-        self._loop = asyncio.get_running_loop()
-        self._response: asyncio.Future[Response] = self._loop.create_future()
-        self._timeout: asyncio.Timeout | None = None
-        self._heard = False
-        self._writable = asyncio.Event()
-        self._writable.set()
-
-    async def exchange(self, transport: asyncio.Transport, parts: list[bytes]) -> Response:
-        try:
-            async with asyncio.timeout(self._io_seconds) as self._timeout:
-                await self._send(transport, b"".join(parts))
-                await self._watch_acceptance(transport, sum(map(len, parts)))
-                return await self._response
-        except TimeoutError as error:
-            raise HostError(f"no progress for {self._io_seconds:g} s") from error
-        finally:
-            if self._response.done() and not self._response.cancelled():
-                self._response.exception()  # it may have failed while we were sending: that is told once
-
-    async def _send(self, transport: asyncio.Transport, data: bytes) -> None:
-        if len(data) <= _SEND_BYTES:
-            transport.write(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(data), _SEND_BYTES):
-            if self._response.done():
-                return
-            transport.write(view[start : start + _SEND_BYTES])
-            await self._writable.wait()
-            self._progressed()
-
-    async def _watch_acceptance(self, transport: asyncio.Transport, request_bytes: int) -> None:
-        """Tell when the server has taken the whole request, as far as that can be seen from here."""
-        pause = _FIRST_LOOK_SECONDS
-        while request_bytes > OBSERVABLE_BYTES and not self._response.done():
-            if not transport.get_write_buffer_size() and not unacknowledged_bytes(transport):
-                break
-            await asyncio.wait([self._response], timeout=pause)
-            pause = min(2 * pause, _LAST_LOOK_SECONDS)
-        self._accepted()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def data_received(self, data: bytes) -> None:
-        self._heard = True
-        self._progressed()
-        try:
-            events = self._reader.receive(data)
-        except ProtocolError as error:
-            self._fail(HostError(f"answered nonsense: {error}"))
-            return
-        for event in events:
-            if isinstance(event, Response) and not self._response.done():
-                self._response.set_result(event)
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self._writable.set()
-        if self._heard:
-            self._fail(HostError("closed in the middle of its answer"))
-        else:
-            self._fail(
-                HostRefusedError(
-                    "closed without an answer: this address is not allowed there, the compiler or an "
-                    "option is refused, or the server is stopping; its log says which"
-                )
-            )
-
-    def _fail(self, error: HostError) -> None:
-        if not self._response.done():
-            self._response.set_exception(error)
-
-    def _progressed(self) -> None:
-        if self._timeout is not None and not self._timeout.expired():
-            self._timeout.reschedule(self._loop.time() + self._io_seconds)
+async def _encoded(order: Order | PumpOrder) -> list[bytes]:
+    if isinstance(order, Order):
+        return encode_request(_PROTOCOLS[order.encoding], order.argv, order.body)
+    if plain_bytes(order) <= _INLINE_BYTES:
+        return pump_request(order)
+    return await asyncio.to_thread(pump_request, order)

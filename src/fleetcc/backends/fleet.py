@@ -1,31 +1,38 @@
 """A host that speaks the fleet protocol: one long-lived connection for all of its jobs.
 
-Bulk goes out in pieces while the transport has room, so that a demand or a cancel never waits behind a
-big source. Silence is measured: a server from which nothing comes for its own ping interval is gone, and a
-job that it does not name in its answer to a ping is lost.
+A job made of files is preceded by what its host's replica lacks of them (`picture`); the blobs that the host
+then asks for are sent beside everything else (`uploads`).
+
+Silence is measured: a server from which nothing comes for its own ping interval is gone, and a job that it
+does not name in its answer to a ping is lost.
 """
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from fleetcc.backends.fleet_answers import host_error, unpacked
 from fleetcc.backends.link import (
+    FileOrder,
     HostEvents,
     KilledError,
     Order,
+    OurSide,
     Spoken,
     UnfitTextError,
 )
+from fleetcc.backends.picture import Picture
 from fleetcc.backends.stream import StreamProtocol
+from fleetcc.backends.uploads import Uploads
 from fleetcc.errors import HostError, InternalError, ProtocolError
 from fleetcc.model import Form, Priority
 from fleetcc.scheduling.fleet import Facts, HostType
 from fleetcc.wire import zstd
-from fleetcc.wire.fleet import MAX_JOB_BYTES, Drain, Grant, Hello, Job, Welcome
+from fleetcc.wire.files import FILES, FileJob, ReplicaState
+from fleetcc.wire.files_client import Wanted
+from fleetcc.wire.fleet import MAX_JOB_BYTES, Drain, Grant, Job, Welcome
 from fleetcc.wire.fleet_answers import (
     Began,
     Closing,
@@ -55,23 +62,28 @@ class FleetLink(StreamProtocol):
         self,
         host: str,
         text: str,
-        hello: Hello,
+        ours: OurSide,
+        picture: Picture,
         events: HostEvents,
-        executor: Executor,
         io_seconds: float,
     ) -> None:
         self.host = host
         self._text = text  # the host's name for people
         self._events = events
-        self._executor = executor
+        self._executor = ours.executor
         self._io_seconds = io_seconds
         self._loop = asyncio.get_running_loop()
-        self._session = FleetClient(hello)
+        self._session = FleetClient(ours.hello)
         self._transport: asyncio.Transport | None = None
         self._heard = False
         self._closed = False
-        self._is_writable = True
-        self._uploads: deque[Iterator[bytes]] = deque()
+        self._picture = picture
+        self._has_replica = False  # of this connection
+        self._uploads = Uploads(
+            ours.executor, ours.read_blob, self._write, self._session.contents, self._blobs_are_gone
+        )
+        self._of_files: set[int] = set()  # ids of jobs made of files
+        self._welcome: Welcome | None = None
         self._numbers: dict[int, int] = {}  # ids on this connection to the agent's job numbers
         self._ids: dict[int, int] = {}
         self._unstarted: dict[int, float] = {}  # ids, and since when
@@ -111,12 +123,11 @@ class FleetLink(StreamProtocol):
 
     def pause_writing(self) -> None:
         """Bulk must wait."""
-        self._is_writable = False
+        self._uploads.pause()
 
     def resume_writing(self) -> None:
         """Bulk may go on."""
-        self._is_writable = True
-        self._pump()
+        self._uploads.resume()
 
     # -- the link
 
@@ -128,8 +139,50 @@ class FleetLink(StreamProtocol):
         """Give grants back."""
         self._write(self._session.decline(count))
 
-    def send(self, number: int, order: Order) -> None:
-        """One job, with its source behind it."""
+    def send(self, number: int, order: Order | FileOrder) -> None:
+        """One job, with its source behind it or what its host lacks of its files before it."""
+        if isinstance(order, FileOrder):
+            self._send_files(number, order)
+        else:
+            self._send_text(number, order)
+
+    def _send_files(self, number: int, order: FileOrder) -> None:
+        change = self._picture.change_for(order.layers, order.listings, is_busy=bool(self._of_files))
+        job = FileJob(
+            replica=self._picture.replica,
+            update=change.needed,
+            program=order.program,
+            argv=order.argv,
+            environment=order.environment,
+            cwd=order.cwd,
+            umask=order.umask,
+            returns=order.returns,
+            existing=order.existing,
+            label=order.label,
+        )
+        told = [self._session.update(update) for update in change.updates]
+        try:
+            ident, head = self._session.file_job(job)
+        except InternalError as error:
+            self._write(b"".join(told))
+            self.decline(1)
+            self._untold.add(number)
+            self._loop.call_soon(self._misfit, number, UnfitTextError(f"{self._text}: {error}"))
+            return
+        self._begin(number, ident)
+        self._of_files.add(ident)
+        self._write(b"".join((*told, head)))
+
+    def _blobs_are_gone(self, digests: tuple[bytes, ...]) -> None:
+        """Files have changed since the replica was told of them."""
+        self._picture.forget(digests)
+        self._write(self._session.gone(digests))
+
+    def _begin(self, number: int, ident: int) -> None:
+        self._ids[number], self._numbers[ident] = ident, number
+        self._unstarted[ident] = self._loop.time()
+
+    def _send_text(self, number: int, order: Order) -> None:
         assert order.identity is not None
         job = Job(
             kind="preprocessed",
@@ -147,13 +200,11 @@ class FleetLink(StreamProtocol):
             self._untold.add(number)
             self._loop.call_soon(self._misfit, number, UnfitTextError(f"{self._text}: {error}"))
             return
-        self._ids[number], self._numbers[ident] = ident, number
-        self._unstarted[ident] = self._loop.time()
+        self._begin(number, ident)
         blobs = self._session.blobs(ident, order.body)
-        if self._uploads or len(order.body) > _INLINE_BYTES:
+        if not self._uploads.is_idle or len(order.body) > _INLINE_BYTES:
             self._write(head)
-            self._uploads.append(blobs)
-            self._pump()
+            self._uploads.add(blobs)
         else:
             self._write(b"".join((head, *blobs)))
 
@@ -180,6 +231,7 @@ class FleetLink(StreamProtocol):
     def close(self) -> None:
         """End the connection; nothing more is told."""
         self._closed = True
+        self._uploads.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
@@ -206,6 +258,8 @@ class FleetLink(StreamProtocol):
                 self._failed(event.job, HostError(f"{self._text}: has lost the job"))
             case Reply():
                 self._write(event.data)
+            case Wanted() | ReplicaState():
+                self._take_replica(event)
             case Welcome():
                 self._welcomed(event)
             case Drain():
@@ -213,7 +267,27 @@ class FleetLink(StreamProtocol):
             case Closing():
                 self._end(host_error(event.error, self._text))
 
+    def _take_replica(self, event: Wanted | ReplicaState) -> None:
+        if isinstance(event, Wanted):
+            self._uploads.want(event.digests)
+            return
+        self._picture.take_state(event)
+        self._has_replica = True
+        self._tell_facts()
+
     def _welcomed(self, welcome: Welcome) -> None:
+        if not self.answered.done():
+            self.answered.set_result(True)
+        if self._timer is None:
+            self._ping_seconds = welcome.ping_seconds
+            self._schedule_look()
+        self._welcome = welcome
+        if FILES not in welcome.capabilities or self._has_replica:
+            self._tell_facts()  # else its replica is named next
+
+    def _tell_facts(self) -> None:
+        welcome = self._welcome
+        assert welcome is not None
         forms = frozenset(_FORMS[word] for word in welcome.capabilities if word in _FORMS)
         facts = Facts(
             HostType.FLEET,
@@ -221,24 +295,22 @@ class FleetLink(StreamProtocol):
             frozenset(welcome.compilers),
             forms or frozenset(Form),
             is_looking=welcome.looking,
+            takes_files=FILES in welcome.capabilities and self._has_replica,
         )
-        if not self.answered.done():
-            self.answered.set_result(True)
-        if self._timer is None:
-            self._ping_seconds = welcome.ping_seconds
-            self._schedule_look()
         self._events.up(self.host, facts, welcome.program, welcome.instance)
 
     def _finished(self, event: Finished) -> None:
+        of_files = event.job in self._of_files
         number = self._forget(event.job)
         if number is None:
             return
         self._untold.add(number)
         size = sum(part.plain_bytes for part in event.result.parts)
         if size <= _INLINE_BYTES:
-            self._deliver(number, lambda: unpacked(event))
+            self._deliver(number, lambda: unpacked(event, of_files=of_files))
         else:
-            future = self._loop.run_in_executor(self._executor, unpacked, event)
+            work = partial(unpacked, event, of_files=of_files)
+            future = self._loop.run_in_executor(self._executor, work)
             future.add_done_callback(lambda done: self._deliver(number, done.result))
 
     def _deliver(self, number: int, get: Callable[[], Spoken]) -> None:
@@ -264,6 +336,7 @@ class FleetLink(StreamProtocol):
 
     def _forget(self, ident: int) -> int | None:
         number = self._numbers.pop(ident, None)
+        self._of_files.discard(ident)
         self._unstarted.pop(ident, None)
         if number is not None:
             self._ids.pop(number, None)
@@ -294,14 +367,6 @@ class FleetLink(StreamProtocol):
     def _write(self, data: bytes) -> None:
         if data and not self._closed and self._transport is not None:
             self._transport.write(data)
-
-    def _pump(self) -> None:
-        while self._is_writable and self._uploads and not self._closed:
-            piece = next(self._uploads[0], None)
-            if piece is None:
-                self._uploads.popleft()
-            else:
-                self._write(piece)
 
     def _end(self, error: HostError) -> None:
         if self._closed:

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from fleetcc.backends.link import MAX_PLAIN_BYTES, Spoken, UnfitTextError
+from fleetcc.backends.link import MAX_PLAIN_BYTES, LeftFile, Spoken, StaleError, UnfitTextError
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.wire import zstd
+from fleetcc.wire.files import FILE_PART
 from fleetcc.wire.fleet import Error, ErrorCode
 from fleetcc.wire.fleet_answers import Finished
 
@@ -14,24 +15,40 @@ _KINDS: Final[dict[str, type[HostError]]] = {
     ErrorCode.TOO_LARGE: UnfitTextError,
     ErrorCode.REFUSED: HostRefusedError,
     ErrorCode.UNKNOWN_COMPILER: HostRefusedError,
+    ErrorCode.CHANGED: StaleError,
+    ErrorCode.REPLICA_GONE: StaleError,
 }
 
 
-def unpacked(event: Finished) -> Spoken:
+def unpacked(event: Finished, *, of_files: bool) -> Spoken:
     """Unpack a result; raises ProtocolError."""
     size = sum(part.plain_bytes for part in event.result.parts)
     if size > MAX_PLAIN_BYTES:
         raise ProtocolError(f"a result of {size} bytes; the limit is {MAX_PLAIN_BYTES}")
     plain: dict[str, bytes] = {}
     for part, raw in event.parts():
+        if part.name == FILE_PART:
+            continue
         plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
     result = event.result
+    if of_files:
+        return _files_left(event, plain)
     output = plain.get("object", b"")
     if not result.status and not output:  # no compiler that succeeds leaves nothing
         raise ProtocolError("success without an output")
     return Spoken(
         result.status, plain.get("stdout", b""), plain.get("stderr", b""), output, result.run_seconds
     )
+
+
+def _files_left(event: Finished, plain: dict[str, bytes]) -> Spoken:
+    result = event.result
+    files = tuple(
+        LeftFile(left.path, left.mode, zstd.unpack(part.encoding, raw, part.plain_bytes))
+        for left, part, raw in event.files()
+    )
+    stdout, stderr = plain.get("stdout", b""), plain.get("stderr", b"")
+    return Spoken(result.status, stdout, stderr, b"", result.run_seconds, files, result.removed)
 
 
 def host_error(error: Error, text: str) -> HostError:

@@ -1,15 +1,31 @@
 """What every kind of host looks like to the agent: a link that takes demands and jobs, and tells events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from fleetcc.errors import HostError
+from fleetcc.files.layers import Layer
+from fleetcc.includes.disk import Listing
 from fleetcc.model import Form, Priority
 from fleetcc.scheduling.fleet import Facts
+from fleetcc.wire.fleet import Hello
+
+# Gives a blob of this machine; None when no file has that content any more. Called in threads.
+ReadBlob = Callable[[bytes], bytes | None]
 
 # Of an object or of a message; a claim beyond this is a broken or hostile server.
 MAX_PLAIN_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class OurSide:
+    """What a fleet host's link needs of the agent."""
+
+    hello: Hello
+    executor: Executor
+    read_blob: ReadBlob
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +39,7 @@ class HostTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One job as a host gets it."""
+    """One job as text, as a host gets it."""
 
     argv: Sequence[bytes]
     form: Form
@@ -31,6 +47,31 @@ class Order:
     encoding: str  # of the body: raw, lzo or zstd
     body: bytes
     plain_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileOrder:
+    """One job as files: what its compiler may read, and how it is run."""
+
+    layers: tuple[Layer, ...]
+    listings: Mapping[bytes, Listing | None]  # of the layers' directories, at the same moment
+    program: bytes
+    argv: tuple[bytes, ...]
+    environment: tuple[bytes, ...]
+    cwd: bytes
+    umask: int
+    returns: tuple[bytes, ...]  # directories: what is left below them comes back
+    existing: tuple[bytes, ...]  # its outputs that are there already
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftFile:
+    """A file that a compiler left in its replica."""
+
+    path: bytes  # absolute
+    mode: int
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +83,8 @@ class Spoken:
     stderr: bytes
     output: bytes
     seconds: float | None  # of the compiler, where the host tells or it could be seen
+    files: tuple[LeftFile, ...] | None = None  # all of its outputs, of a job made of files
+    removed: tuple[bytes, ...] = ()  # of the outputs that were there already, those that it removed
 
 
 class UnfitTextError(HostError):
@@ -50,6 +93,10 @@ class UnfitTextError(HostError):
 
 class KilledError(HostError):
     """The remote compiler was killed by a signal."""
+
+
+class StaleError(HostError):
+    """What the host was told of this machine's files is no longer true; no host is to blame."""
 
 
 class HostEvents(Protocol):
@@ -90,8 +137,8 @@ class Link(Protocol):
     def decline(self, count: int) -> None:
         """Give grants back."""
 
-    def send(self, number: int, order: Order) -> None:
-        """Use a grant."""
+    def send(self, number: int, order: Order | FileOrder) -> None:
+        """Use a grant. Only hosts that take files are given any."""
 
     def cancel(self, number: int) -> None:
         """Nobody waits for the job any more; nothing more is told of it."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import shutil
+from typing import Final
 
 import click
 
@@ -14,6 +15,7 @@ from fleetcc.errors import UsageError
 from fleetcc.model import Compiler, Form, Reason
 from fleetcc.settings import Settings, load_settings
 from fleetcc.toolchain.identify import identify
+from fleetcc.wire.files import FILES
 
 
 @click.command(
@@ -52,40 +54,48 @@ def _say_here(reason: Reason, detail: str) -> None:
 
 
 def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
-    compilation = planned.compilation
-    suitable = asyncio.run(_suitable(planned, settings))
-    if not any(form for _, form in suitable):
-        _say_here(Reason.DEBUG_COLUMNS, "")
+    ways = asyncio.run(_ways(planned, settings))
+    if not any(way for _, way in ways):
+        reason = planned.text_obstacle if planned.compilation is None else Reason.NO_SAME_COMPILER
+        _say_here(reason, "")
         return
-    click.echo("decision  on a host (remote), as preprocessed text")
-    click.echo(f"source    {os.fsdecode(compilation.source)}")
-    click.echo(f"output    {os.fsdecode(compilation.output)}")
+    first = next(way for _, way in ways if way)
+    click.echo(f"decision  on a host (remote), {'as files' if first == FILES else 'as preprocessed text'}")
+    click.echo(f"source    {os.fsdecode(planned.source)}")
+    click.echo(f"output    {os.fsdecode(planned.output)}")
+    for host, way in ways:
+        click.echo(f"host      {host}: {_CAN.get(way, f'can take it ({way})')}")
+    if first == FILES or planned.compilation is None:
+        return
+    compilation = planned.compilation
     if compilation.depfile is not None:
         click.echo(f"depfile   {os.fsdecode(compilation.depfile.path)} (written by the preprocessor here)")
-    for host, form in suitable:
-        can = f"can take it ({form.value})" if form else "cannot: it takes expanded text only"
-        click.echo(f"host      {host}: {can}")
-    form = next(form for _, form in suitable if form)
+    form = Form(first)
     if not compilation.preprocessed_input:
         click.echo(f"runs here {_shown(preprocess_argv(compilation, form))}")
     click.echo(f"and there {_shown(remote_argv(compilation, form, compiler.remote_name or b''))}")
+
+
+_CAN: Final = {FILES: "can take it (as files)", "": "cannot: it takes expanded text only"}
 
 
 def _shown(argv: list[bytes]) -> str:
     return shlex.join(os.fsdecode(word) for word in argv)
 
 
-async def _suitable(planned: Send, settings: Settings) -> list[tuple[str, Form | None]]:
-    """Each host that the list stands for, and the form in which it would get the job."""
+async def _ways(planned: Send, settings: Settings) -> list[tuple[str, str]]:
+    """Each host that the list stands for, and how it would get the job: FILES, a form, or not at all."""
     hosts = await asked_everybody(planned.found, settings)
     return [
-        (str(row["id"]), next((form for form in planned.forms if form.value in _forms(row)), None))
+        (str(row["id"]), _way(planned, row))
         for row in hosts.rows
         if row["answers"] and row["server"] != THIS_MACHINE
     ]
 
 
-def _forms(row: Row) -> list[str]:
+def _way(planned: Send, row: Row) -> str:
+    if planned.shipment is not None and row.get("files"):
+        return FILES
     forms = row.get("forms", [Form.EXPANDED.value])
     assert isinstance(forms, list)
-    return forms
+    return next((form.value for form in planned.forms if form.value in forms), "")

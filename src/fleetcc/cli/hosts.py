@@ -136,6 +136,8 @@ def _told(welcome: Welcome | None) -> Row:
         "waiting": welcome.waiting,
         "forms": [form.value for form in welcome.forms],
         "compilers": list(welcome.compilers),
+        "files": welcome.no_files == "",
+        "no_files": welcome.no_files or "",
     }
 
 
@@ -198,6 +200,10 @@ def _sentence(row: Row) -> str:
     else:
         parts.append(f"limit {row['limit']}")
     parts += _compiler_words(row)
+    if row.get("files"):
+        parts.append("takes files")
+    elif row.get("no_files"):
+        parts.append(f"takes no files: {row['no_files']}")
     agent = row.get("agent")
     if isinstance(agent, dict):
         alone = f", left alone for {agent['left_alone_seconds']:.0f} s" if agent["left_alone_seconds"] else ""

@@ -20,8 +20,10 @@ VERBS: Final = {
     "config": ("fleetcc.cli.config", "each setting, its value and where that came from"),
     "explain": ("fleetcc.cli.explain", "would this command run here or on a host, and why"),
     "hosts": ("fleetcc.cli.hosts", "each host of the list: reachable, what it runs, its slots"),
+    "scan": ("fleetcc.cli.scan", "each file that this compile can read, found as a job's files are found"),
     "simulate": ("fleetcc.cli.simulate", "what a fleet of such hosts would do with such a build"),
     "status": ("fleetcc.cli.status", "what the agent is doing now"),
+    "verify": ("fleetcc.cli.verify", "compile on hosts and here, and compare every byte"),
 }
 
 HELP: Final = """\

@@ -13,7 +13,7 @@ import uvloop
 
 from fleetcc import __version__
 from fleetcc.errors import ExitCode, FleetccError, UsageError
-from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_reserve
+from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_size
 from fleetcc.server import detach, inetd, listening, logs, machine, privileges
 from fleetcc.server.access import parse_access_list
 from fleetcc.server.compilers import CompilerRules
@@ -77,6 +77,12 @@ OPTIONS: Final = (
     _value("--memory-reserve", metavar="SIZE",
            help="Start no compiler while less memory is available: 500M, 2G, 10%; 0: never mind. "
            "Default: 5%, at least 256M."),
+    _value("--store-size", metavar="SIZE", default="10G",
+           help="Keep at most so many bytes of clients' files, and as many in their replicas: 500M, 20G."),
+    _value("--job-memory", metavar="SIZE", default="50%",
+           help="Memory that each process of a job made of files may have; 0: no limit."),
+    _value("--job-disk", metavar="SIZE", default="4G",
+           help="What a job made of files may write."),
     _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
            help="Close requests that waited this long for a slot."),
     _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT,
@@ -237,7 +243,12 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         temporary_directory=os.path.abspath(environment.get("TMPDIR") or "/tmp"),
         slots=slots,
         load_limit=default_load_limit(slots, cpus) if load_limit is None else load_limit,
-        memory_reserve_bytes=default_reserve(memory) if reserve is None else parse_reserve(reserve, memory),
+        store_bytes=parse_size("--store-size", values["store_size"], memory),
+        job_memory_bytes=parse_size("--job-memory", values["job_memory"], memory),
+        job_disk_bytes=parse_size("--job-disk", values["job_disk"], memory),
+        memory_reserve_bytes=default_reserve(memory)
+        if reserve is None
+        else parse_size("memory reserve", reserve, memory),
         queue_timeout_seconds=values["queue_timeout"],
         io_timeout_seconds=values["io_timeout"],
         ping_seconds=values["ping_interval"],

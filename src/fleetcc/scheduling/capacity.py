@@ -71,8 +71,8 @@ def default_reserve(total_bytes: int) -> int:
     return min(wanted, total_bytes // 4)
 
 
-def parse_reserve(text: str, total_bytes: int) -> int:
-    """`500M`, `2G`, `10%` or bytes; raises UsageError."""
+def parse_size(what: str, text: str, total_bytes: int) -> int:
+    """`500M`, `2G`, `10%` of the total, or bytes; raises UsageError that names `what`."""
     word = text.strip().upper().removesuffix("IB").removesuffix("B")
     try:
         if word.endswith("%"):
@@ -86,4 +86,4 @@ def parse_reserve(text: str, total_bytes: int) -> int:
                 return int(size)
     except ValueError:
         pass
-    raise UsageError(f"memory reserve {text!r}: expected a size such as 500M, 2G or 10%")
+    raise UsageError(f"{what} {text!r}: expected a size such as 500M, 2G or 10%")

@@ -32,6 +32,7 @@ class Facts:
     compilers: frozenset[str] = frozenset()  # identities; fleet hosts only
     forms: frozenset[Form] = frozenset(Form)
     is_looking: bool = False  # it is still finding out which compilers it has
+    takes_files: bool = False  # it has a sandbox: no compiler is needed there, and no text made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Needs:
     identity: str | None  # of the compiler; None: it could not be determined, so no fleet host will do
     name: bytes  # the compiler's name for stock hosts
     forms: tuple[Form, ...]  # in which the text may travel, best first
+    files: bool = False  # it may also travel as files
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def can_do(facts: Facts, needs: Needs) -> bool:
         case HostType.STOCK:
             return Form.EXPANDED in needs.forms
         case HostType.FLEET:
+            if needs.files and facts.takes_files:
+                return True
             if needs.identity not in facts.compilers:
                 return False
             return any(form in facts.forms for form in needs.forms)
@@ -85,6 +89,7 @@ class Why(Enum):
     ALL_FAILING = "all hosts are away or left alone"
     NO_SAME_COMPILER = "no host has this compiler"
     NO_FORM = "no host takes a form that keeps the bytes"
+    NO_SANDBOX = "it can only travel as files, and no host takes those"
     FAILED = "the hosts that were tried failed"
 
 

@@ -145,6 +145,8 @@ class Roster:
         ]
         if not reached:
             return Why.ALL_FAILING
+        if not needs.forms:
+            return Why.NO_SANDBOX
         if Form.EXPANDED not in needs.forms and all(host.facts.type is HostType.STOCK for host in reached):
             return Why.NO_FORM
         return Why.NO_SAME_COMPILER

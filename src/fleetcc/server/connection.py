@@ -19,15 +19,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
 from fleetcc.errors import ProtocolError
-from fleetcc.server.distcc_job import DistccJob
 from fleetcc.server.gate import Ticket
 from fleetcc.server.orders import Order
 from fleetcc.server.patience import Patience
 from fleetcc.server.reading import Reading
-from fleetcc.wire.distcc import RequestBody, RequestHead, RequestReader
+from fleetcc.server.requests import Body, Head, body_bytes, job_for, order_for
+from fleetcc.wire.distcc import RequestHead, RequestReader
 from fleetcc.wire.fleet import OPENING
 from fleetcc.wire.greeting import encode_unknown_version
 from fleetcc.wire.opening import Opening, recognise
+from fleetcc.wire.pump import PumpHead
 
 if TYPE_CHECKING:
     from fleetcc.server.fleet_session import FleetSession
@@ -69,10 +70,10 @@ class Connection(asyncio.BufferedProtocol):
         self._opening = b""
         self._reader = RequestReader(service.limits)
         self._fleet: FleetSession | None = None
-        self._protocol = 0
+        self._head: Head | None = None
         self._order: Order | None = None
         self._ticket: Ticket | None = None
-        self._raw: bytes | None = None
+        self._body: Body | None = None
         self._job: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._silence = service.options.io_timeout_seconds
@@ -165,30 +166,30 @@ class Connection(asyncio.BufferedProtocol):
         for event in events:
             if self.state is State.CLOSED:
                 return
-            if isinstance(event, RequestHead):
+            if isinstance(event, RequestHead | PumpHead):
                 self._take_head(event)
-            elif isinstance(event, RequestBody):
-                self._take_body(event.raw)
+            else:
+                self._take_body(event)
         if self._reader.extra_bytes > EXTRA_BYTES:
             self.reject(f"{self._reader.extra_bytes} bytes after the request")
-        elif self.state is State.WAITING and self._raw is None:
+        elif self.state is State.WAITING and self._body is None:
             assert self._reading is not None
             self._reading.pause()
 
-    def _take_head(self, head: RequestHead) -> None:
-        order = self._service.order(head)
+    def _take_head(self, head: Head) -> None:
+        order = order_for(self._service, head)
         if isinstance(order, str):
             self.reject(order)
             return
-        self._protocol, self._order = head.protocol, order
+        self._head, self._order = head, order
         self.state = State.WAITING
         self._patience.rest()
         self._ticket = self._service.gate.join(
             self.client, order.summary, self._may_upload, lambda: self.reject("waited too long for a slot")
         )
 
-    def _take_body(self, raw: bytes) -> None:
-        self._raw = raw
+    def _take_body(self, body: Body) -> None:
+        self._body = body
         if self.state is State.BODY:
             self._begin_job()
 
@@ -196,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state is not State.WAITING:
             return
         self.state = State.BODY
-        if self._raw is not None:
+        if self._body is not None:
             self._begin_job()
             return
         assert self._reading is not None
@@ -204,14 +205,15 @@ class Connection(asyncio.BufferedProtocol):
         self._patience.expect(BODY_TIMEOUTS)
 
     def _begin_job(self) -> None:
+        assert self._head is not None
         assert self._order is not None
         assert self._ticket is not None
-        assert self._raw is not None
+        assert self._body is not None
         self.state = State.JOB
-        _log.debug("client=%s upload complete bytes=%d", self.client, len(self._raw))
+        _log.debug("client=%s upload complete bytes=%d", self.client, body_bytes(self._body))
         self._patience.rest()
-        raw, self._raw = self._raw, None
-        job = DistccJob(self._service, self, self._protocol, self._order, self._ticket, raw)
+        body, self._body = self._body, None
+        job = job_for(self._service, self, self._head, self._order, self._ticket, body)
         self._job = self._service.start(job)
 
     def answer(self, buffers: Sequence[bytes], outcome: str) -> None:
@@ -267,7 +269,7 @@ class Connection(asyncio.BufferedProtocol):
         self._patience.rest()
         if self._timer is not None:
             self._timer.cancel()
-        self._raw = None
+        self._body = None
         if state is State.JOB:
             assert self._job is not None
             self._job.cancel()  # it leaves the gate when its compiler is gone

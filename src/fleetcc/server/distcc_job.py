@@ -29,15 +29,14 @@ class DistccJob:
         protocol: int,
         order: Order,
         ticket: "Ticket",
-        raw: bytes,
+        work: Compile,
     ) -> None:
         self._service = service
         self._connection = connection
         self._protocol = protocol
         self._order = order
         self._ticket = ticket
-        source = Source(partial(unpack_body, protocol, raw, MAX_SOURCE_BYTES), len(raw), len(raw))
-        self._compile = Compile(service, connection.client, order, ticket, source)
+        self._compile = work
 
     async def run(self) -> None:
         """Carry it out; raises only CancelledError, and what is a fault of ours."""
@@ -45,7 +44,7 @@ class DistccJob:
             outcome = await self._outcome()
             spoken = _for_distcc(outcome)
             size = len(spoken.output)
-            buffers = await self._compile.in_thread(size, _encode, self._protocol, spoken)
+            buffers = await self._compile.in_thread(size, self._encode, spoken)
             self._connection.answer(buffers, outcome.outcome)
             self._compile.log_end(outcome.outcome, spoken.status, sum(map(len, buffers)))
         except asyncio.CancelledError:
@@ -68,11 +67,20 @@ class DistccJob:
         """It has ended, however, perhaps before it began."""
         self._service.gate.leave(self._ticket)
 
+    def _encode(self, spoken: Spoken) -> list[bytes]:
+        bodies = [pack_body(self._protocol, plain) for plain in (spoken.stderr, spoken.stdout, spoken.output)]
+        return encode_response(self._protocol, spoken.status, *bodies)
+
     async def _outcome(self) -> Outcome:
         program = self._order.program
         if isinstance(program, Missing):
             return NotDone("missing-compiler", ExitCode.COMPILER_MISSING, program.sentence)
         return await self._compile.run(partial(_path, program), lambda: None)
+
+
+def text_source(protocol: int, raw: bytes) -> Source:
+    """What came as the body of a request, for a compile of one text."""
+    return Source(partial(unpack_body, protocol, raw, MAX_SOURCE_BYTES), len(raw), len(raw))
 
 
 def _path(program: Program) -> bytes:
@@ -84,8 +92,3 @@ def _for_distcc(outcome: Outcome) -> Spoken:
     if isinstance(outcome, Spoken):
         return outcome
     return Spoken(outcome.code << 8, f"{outcome.sentence}\n".encode())
-
-
-def _encode(protocol: int, spoken: Spoken) -> list[bytes]:
-    bodies = [pack_body(protocol, plain) for plain in (spoken.stderr, spoken.stdout, spoken.output)]
-    return encode_response(protocol, spoken.status, *bodies)

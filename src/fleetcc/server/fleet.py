@@ -10,10 +10,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from fleetcc import __version__
+from fleetcc.server.files import Files
 from fleetcc.server.fleet_session import FleetSession
 from fleetcc.server.identities import Identities
 from fleetcc.server.slots import open_shared_file
 from fleetcc.toolchain.identity_cache import IdentityCache
+from fleetcc.wire.files import FILES
 from fleetcc.wire.fleet import Welcome
 from fleetcc.wire.fleet_requests import CAPABILITIES
 
@@ -36,6 +38,7 @@ class FleetSide:
         self._identities: Identities | None = None
         self._is_looking = True
         self._instance = ""
+        self.files = Files(service.options, service.pool)
 
     def open(self, connection: "Connection", transport: asyncio.WriteTransport) -> FleetSession:
         """A connection that speaks the fleet protocol."""
@@ -71,7 +74,8 @@ class FleetSide:
             slots=self._service.gate.slot_count,
             compilers=self.compilers,
             looking=self._is_looking,
-            capabilities=CAPABILITIES,
+            capabilities=CAPABILITIES if self.files.sandbox is None else (*CAPABILITIES, FILES),
+            sandbox=self.files.obstacle[:4000],
             ping_seconds=self._service.options.ping_seconds,
             name=socket.gethostname()[:128],
         )
@@ -94,10 +98,17 @@ class FleetSide:
             self._service.start_background(self._keep_identities(self._identities))
 
     async def _keep_identities(self, identities: Identities) -> None:
+        await self.files.prepare()
+        if self.files.sandbox is not None:
+            self._changed()
         await identities.check()
         self._is_looking = False
         self._changed()
         await identities.run()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.files.close()
 
     def _changed(self) -> None:
         for session in list(self._sessions):

@@ -96,8 +96,7 @@ class FleetJob:
         plain = (("stdout", spoken.stdout), ("stderr", spoken.stderr), ("object", spoken.output))
         named = [(name, data) for name, data in plain if data]
         size = sum(len(data) for _, data in named)
-        pack = zstd.pack if self._session.takes_zstd else _leave_as_it_is
-        parts, packed = await self._compile.in_thread(size, _pack, pack, named)
+        parts, packed = await self._compile.in_thread(size, pack_parts, self._session.takes_zstd, named)
         result = Result(spoken.status, parts, spoken.run_seconds, spoken.cpu_seconds, spoken.peak_bytes)
         self._session.finished(self._number, result, packed)
         self._compile.log_end(spoken.outcome, spoken.status, sum(map(len, packed)))
@@ -111,9 +110,12 @@ def _leave_as_it_is(plain: bytes) -> tuple[str, bytes]:
     return zstd.RAW, plain
 
 
-def _pack(
-    pack: Callable[[bytes], tuple[str, bytes]], named: Sequence[tuple[str, bytes]]
+def pack_parts(
+    takes_zstd: bool,  # noqa: FBT001 - for threads
+    named: Sequence[tuple[str, bytes]],
 ) -> tuple[tuple[Part, ...], list[bytes]]:
+    """The parts of a result, and their bytes as they travel."""
+    pack: Callable[[bytes], tuple[str, bytes]] = zstd.pack if takes_zstd else _leave_as_it_is
     parts: list[Part] = []
     packed: list[bytes] = []
     for name, plain in named:

@@ -10,26 +10,35 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from fleetcc.errors import ProtocolError
 from fleetcc.server.clients import client_key, printable
 from fleetcc.server.demand import Demand
+from fleetcc.server.file_job import AcceptedFiles, FilesJob
 from fleetcc.server.fleet_job import Accepted, FleetJob
 from fleetcc.server.orders import MAX_SOURCE_BYTES, understand_job
 from fleetcc.server.outbox import Outbox
+from fleetcc.server.replica_session import WHY_NOT, ReplicaSession
 from fleetcc.server.vigil import Ends, Vigil
+from fleetcc.store.binding import Binding, BindingState
 from fleetcc.wire import zstd
+from fleetcc.wire.files import FileJob, Gone
 from fleetcc.wire.fleet import ErrorCode, Hello, Job, Result
 from fleetcc.wire.fleet_requests import (
     Cancelled,
     Complaint,
+    ContentsBegin,
+    ContentsEnd,
+    ContentsPiece,
     Declined,
     Demanded,
     Event,
+    FilesOffered,
     Offered,
     Opened,
     Reply,
+    Updated,
     Uploaded,
 )
 from fleetcc.wire.fleet_server import FleetServer, error_frame
@@ -64,7 +73,10 @@ class FleetSession:
         self._outbox = Outbox(transport)
         self._is_draining = False
         self._demand = Demand(service.gate, self._may_be_granted, self._tell_grants)
-        self._jobs: dict[int, Accepted] = {}  # without an answer
+        self._jobs: dict[int, Accepted | AcceptedFiles] = {}  # without an answer
+        self._transport = transport
+        self._secret = b""
+        self._replica: ReplicaSession | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._io_seconds = service.options.io_timeout_seconds
         ends = Ends(gone=self._gone, late=self._late)
@@ -81,13 +93,11 @@ class FleetSession:
         now = self._loop.time()
         self._vigil.heard(now)
         try:
-            events = self._protocol.receive(data, now)
+            for event in self._protocol.receive(data, now):
+                if not self.is_over:
+                    self._take(event)
         except ProtocolError as error:
-            self._break(ErrorCode.BAD_FRAME, str(error), "update the older side, or report a bug")
-            return
-        for event in events:
-            if not self.is_over:
-                self._take(event)
+            self._protocol_broken(str(error))
 
     def pause_writing(self) -> None:
         """The client takes less than comes."""
@@ -109,6 +119,8 @@ class FleetSession:
         self._demand.close()
         for number, accepted in self._jobs.items():
             self._stop(number, accepted)
+        if self._replica is not None:
+            self._replica.close()
         self._service.fleet.left(self)
         _log.info("client=%s fleet connection closed jobs=%d", self.client, len(self._jobs))
 
@@ -122,6 +134,7 @@ class FleetSession:
         """What the server is, or has become."""
         if self._protocol.is_open and not self.is_over:
             self._outbox.write(self._protocol.welcome(self._service.fleet.welcome()))
+            self._open_replica()
 
     def drain(self, why: str) -> None:
         """No more grants; close when everything is answered."""
@@ -183,6 +196,10 @@ class FleetSession:
                 self._offered(event.number, event.job)
             case Uploaded():
                 self._uploaded(event.number, event.raw)
+            case FilesOffered():
+                self._files_offered(event.number, event.job)
+            case Updated() | ContentsBegin() | ContentsPiece() | ContentsEnd() | Gone():
+                self._take_of_replica(event)
             case Cancelled():
                 self._cancelled(event.number)
             case Complaint():
@@ -192,6 +209,7 @@ class FleetSession:
     def _open(self, hello: Hello) -> None:
         self.client = self._demand.client = client_key(self.client, hello.agent)
         self.takes_zstd = zstd.ZSTD in hello.capabilities
+        self._secret = hello.replica
         _log.info(
             "client=%s fleet connection opened program=%s user=%s",
             self.client,
@@ -219,9 +237,76 @@ class FleetSession:
         self._outbox.write(self._protocol.failed(number, code, why, remedy))
         self._demand.refill()
 
+    def _files_offered(self, number: int, job: FileJob) -> None:
+        ticket, replica = self._demand.use(), self._replica
+        assert replica is not None  # the protocol takes no such job before it has told one
+        binding = replica.bind(job)
+        if binding is None:
+            self._service.gate.leave(ticket)
+            text, remedy = "the replica is not here any more", "say everything again"
+            self._outbox.write(self._protocol.failed(number, ErrorCode.REPLICA_GONE, text, remedy))
+            self._demand.refill()
+            return
+        self._service.gate.bind(ticket, printable(job.label), partial(self._waited_too_long, number))
+        self._jobs[number] = AcceptedFiles(number, job, ticket, binding, replica)
+        if binding.state is BindingState.READY:
+            self._start_files(number)
+
+    def _settled(self, binding: Binding) -> None:
+        """The files of a job are there, or never will be."""
+        accepted = next(
+            (one for one in self._jobs.values() if isinstance(one, AcceptedFiles) and one.binding is binding),
+            None,
+        )
+        if accepted is None or accepted.number in self._tasks:
+            return
+        number = accepted.number
+        if binding.state is BindingState.READY:
+            self._start_files(number)
+        else:
+            code, text, remedy = WHY_NOT[binding.state]
+            self._stop(number, accepted)
+            self.failed(number, code, f"{text}: {binding.reason}" if binding.reason else text, remedy)
+            self._demand.refill()
+            self._leave_if_done()
+
+    def _start_files(self, number: int) -> None:
+        accepted = self._jobs[number]
+        assert isinstance(accepted, AcceptedFiles)
+        self._tasks[number] = self._service.start(FilesJob(self._service, self, accepted))
+        self._demand.refill()
+
+    def _open_replica(self) -> None:
+        files = self._service.fleet.files
+        if self._secret and self._replica is None and files.sandbox is not None:
+            self._replica = ReplicaSession(
+                self._service, files, self._protocol, self._outbox.write, self._settled,
+                self._protocol_broken, self._pause_reading,
+            )  # fmt: skip
+            self._replica.open(self._secret)
+
+    def _take_of_replica(self, event: Updated | ContentsBegin | ContentsPiece | ContentsEnd | Gone) -> None:
+        replica = self._replica
+        assert replica is not None
+        match event:
+            case Updated():
+                replica.updated(event.update)
+            case Gone():
+                replica.gone(event)
+            case _:
+                replica.contents(event)
+
+    def _pause_reading(self, pause: bool) -> None:  # noqa: FBT001 - a callback
+        transport = cast("asyncio.Transport", self._transport)
+        if pause:
+            transport.pause_reading()
+        elif not self.is_over:
+            self._vigil.heard(self._loop.time())
+            transport.resume_reading()
+
     def _uploaded(self, number: int, raw: bytes) -> None:
         accepted = self._jobs.get(number)
-        if accepted is not None:
+        if isinstance(accepted, Accepted):
             _log.debug("client=%s upload complete bytes=%d", self.client, len(raw))
             self._tasks[number] = self._service.start(FleetJob(self._service, self, accepted, raw))
             self._demand.refill()
@@ -231,7 +316,7 @@ class FleetSession:
         if number in self._tasks:
             self._tasks[number].cancel()  # it answers when its compiler is gone
         elif accepted is not None:
-            self._service.gate.leave(accepted.ticket)
+            self._stop(number, accepted)
             self.failed(number, ErrorCode.CANCELLED, "cancelled", "")
             _log.info("client=%s result=cancelled stage=upload", self.client)
             self._demand.refill()
@@ -245,12 +330,14 @@ class FleetSession:
             self._demand.refill()
             self._leave_if_done()
 
-    def _stop(self, number: int, accepted: Accepted) -> None:
+    def _stop(self, number: int, accepted: Accepted | AcceptedFiles) -> None:
         """A task gives the job's place in the line back itself, when its compiler is gone."""
         if number in self._tasks:
             self._tasks[number].cancel()
         else:
             self._service.gate.leave(accepted.ticket)
+            if isinstance(accepted, AcceptedFiles):
+                accepted.replica.release(accepted.binding)
 
     def _may_be_granted(self, unused: int) -> bool:
         uploading = len(self._jobs.keys() - self._tasks.keys())
@@ -283,6 +370,10 @@ class FleetSession:
         self._service.stats.rejected += 1
         self._outbox.write(error_frame(0, code, text, remedy))
         self._finish("rejected")
+
+    def _protocol_broken(self, why: str) -> None:
+        if not self.is_over:
+            self._break(ErrorCode.BAD_FRAME, why, "update the older side, or report a bug")
 
     def _late(self, what: str) -> None:
         self._break(ErrorCode.TIMED_OUT, what, "is the client stopped, or the network?")

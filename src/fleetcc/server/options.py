@@ -16,6 +16,9 @@ class ServerOptions:
     temporary_directory: str
     slots: int
     load_limit: float  # 0: the load average never matters
+    store_bytes: int  # blobs, and as many again for replicas
+    job_memory_bytes: int  # of each process of a job made of files; 0: without limit
+    job_disk_bytes: int  # what a job made of files may write
     memory_reserve_bytes: int  # 0: memory never matters
     queue_timeout_seconds: float
     io_timeout_seconds: float  # without a byte sent or taken by a client that has to

@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from fleetcc.sandbox.run import Run
+
 # One output file; DOTO's length has 32 bit, and an object of this size is a runaway.
 MAX_OUTPUT_BYTES: Final = 1 << 30
 
@@ -20,7 +22,9 @@ MAX_OUTPUT_BYTES: Final = 1 << 30
 class Running:
     """A compiler that has been started."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", ending: signal.Signals = signal.SIGKILL) -> None:
+        """`ending`: what ends it at once, and everything that it has started."""
+        self._ending = ending
         loop = asyncio.get_running_loop()
         self._process = process
         self._pidfd = os.pidfd_open(process.pid)
@@ -41,18 +45,18 @@ class Running:
     def kill(self) -> None:
         """End the whole group now. Does nothing when it has ended."""
         if not self._ended.done():
-            self._kill_group()
+            self._signal_group(self._ending)
 
-    def _kill_group(self) -> None:
+    def _signal_group(self, number: signal.Signals) -> None:
         # The leader is not reaped before `_ended` is set, so its number cannot belong to anyone else.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)
 
     def _reap(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         # Children that the driver left behind hold the slot's descriptor; none outlives its job.
-        self._kill_group()
+        self._signal_group(signal.SIGKILL)
         _, status, used = os.wait4(self._process.pid, 0)
         self.cpu_seconds, self.peak_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
         self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -82,3 +86,21 @@ def start(
     with contextlib.suppress(OSError, ValueError):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
     return Running(process)
+
+
+def start_sandboxed(run: Run, streams: tuple[int, int]) -> Running:
+    """Start a prepared run; nothing of this process but the streams and its descriptors. Raises OSError."""
+    try:
+        process = subprocess.Popen(
+            run.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=streams[0],
+            stderr=streams[1],
+            cwd="/",
+            env={},
+            pass_fds=run.pass_fds,
+            start_new_session=True,
+        )
+    finally:
+        run.started()
+    return Running(process, signal.SIGTERM)

@@ -131,6 +131,10 @@ class Service:
         task.add_done_callback(lambda _: job.over())
         return task
 
+    def start_for_a_session(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do this until it is cancelled; a fault in it is the session's, not the server's."""
+        return self._tasks.create_task(_guarded(work))
+
     def start_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this as long as the server lives."""
         self._background.append(self._tasks.create_task(work))
@@ -161,6 +165,7 @@ class Service:
                 running=self.gate.running,
                 waiting=self.gate.waiting,
                 compilers=self.fleet.compilers,
+                no_files=self.fleet.files.obstacle,
             )
         )
 
@@ -214,12 +219,13 @@ class Service:
         self.gate.close()
         self.hangups.close()
         self.pool.shutdown(wait=True, cancel_futures=True)
+        self.fleet.close()
         self.workspace.close()
 
     async def _supervise(self, job: Work) -> None:
         try:
             await job.run()
-        except Exception:  # noqa: BLE001 - one of the three places: a job's fault must not end the server
+        except Exception:  # noqa: BLE001 - one of the four places: a job's fault must not end the server
             _log.exception("result=internal-error")
             job.broken()
 
@@ -241,6 +247,13 @@ class Service:
             self._per_client[client] = left
         else:
             self._per_client.pop(client, None)
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:  # noqa: BLE001 - one of the four places: a session's fault must not end the server
+        _log.exception("result=internal-error")
 
 
 def unix_client(sock: socket.socket) -> str:

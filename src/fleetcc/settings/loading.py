@@ -42,6 +42,7 @@ class Settings:
     connect_timeout_seconds: float
     dns: tuple[str, ...]
     priority: Priority
+    verify: float
     ssh: tuple[str, ...]
     local_slots: int | None
     preprocess_slots: int | None

@@ -11,6 +11,7 @@ from fleetcc.settings.values import (
     PATH,
     PERIOD,
     SERVERS,
+    SHARE,
     SLOTS,
     SWITCH,
     TEXT,
@@ -122,6 +123,10 @@ TABLE: Final = (
     Setting(
         "priority", "FLEETCC_PRIORITY", None, PRIORITY, "normal",
         "How urgent the jobs are: hosts give slots to interactive, normal and ci clients as 4 to 2 to 1.",
+    ),
+    Setting(
+        "verify", "FLEETCC_VERIFY", None, SHARE, 0.0,
+        "Compile this share of the jobs of hosts here too, compare every byte, and tell what differs.",
     ),
     Setting(
         "ssh", "FLEETCC_SSH", "DISTCC_SSH", WORDS, ("ssh",),

@@ -29,6 +29,7 @@ _SWITCH_WORDS: Final = {
 }  # fmt: skip
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _BRACKETED: Final = re.compile(r"\[([^\[\]]*)\](?::([0-9]*))?")
+_SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)(%?)", re.ASCII)
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
@@ -167,6 +168,21 @@ def _seconds(*, zero: bool) -> tuple[Callable[[str], float], Callable[[object], 
     return from_text, from_toml
 
 
+def _share(text: str) -> float:
+    found = _SHARE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError
+    return _toml_share(float(found[1]) / (100 if found[2] else 1))
+
+
+def _toml_share(value: object) -> float:
+    if isinstance(value, str):
+        return _share(value)
+    if type(value) not in (int, float) or not 0 <= float(str(value)) <= 1:
+        raise ValueError
+    return float(str(value))
+
+
 def _never(_value: object) -> Value:
     raise ValueError
 
@@ -180,6 +196,9 @@ SERVERS: Final = Kind(
     "a string or an array of addresses, each ADDRESS[:PORT]",
     _servers,
     _toml_servers,
+)
+SHARE: Final = Kind(
+    "a share as `1%` or `0.01`", "a share from 0 to 1, or a string as `1%`", _share, _toml_share
 )
 SLOTS: Final = Kind(
     f"a number from 1 to {MAX_SLOTS}", f"an integer from 1 to {MAX_SLOTS}", _slots, _toml_slots

@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -53,6 +53,17 @@ def find_on_path(name: bytes, environment: Mapping[bytes, bytes]) -> bytes:
         if directory.startswith(b"/") and is_program(candidate):
             return candidate
     return b""
+
+
+def is_current(
+    files: Iterable[tuple[bytes, Stamp]],
+    searched: Iterable[tuple[bytes, bytes]],
+    environment: Mapping[bytes, bytes],
+) -> bool:
+    """Is every file what it was, and every program still found on PATH where it was (empty: nowhere)?"""
+    return all(stamp_of(path) == stamp for path, stamp in files) and all(
+        find_on_path(name, environment) == found for name, found in searched
+    )
 
 
 def is_program(path: bytes) -> bool:

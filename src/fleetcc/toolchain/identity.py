@@ -36,6 +36,7 @@ from fleetcc.toolchain.contents import (
     Stamp,
     UnidentifiedError,
     find_on_path,
+    is_current,
     is_program,
     stamp_of,
 )
@@ -65,9 +66,7 @@ class Identity:
 
     def is_current(self, environment: Mapping[bytes, bytes]) -> bool:
         """Is every file what it was, and found where it was?"""
-        return all(stamp_of(path) == stamp for path, stamp in self.files) and all(
-            find_on_path(name, environment) == found for name, found in self.searched
-        )
+        return is_current(self.files, self.searched, environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def examine(
 ) -> Identity | Unidentified:
     """Like compute_identity, with the reason; files that `contents` knows are not read again."""
     try:
-        _check_name(program)
+        check_name(program)
         # Named, because Python would look for a place by writing a file into each that it tries.
         place = os.fsdecode(environment.get(b"TMPDIR") or b"/tmp")
         with tempfile.TemporaryDirectory(prefix="fleetcc-", dir=place, ignore_cleanup_errors=True) as folder:
@@ -120,7 +119,8 @@ def digest_of(parts: Iterable[tuple[bytes, bytes]]) -> str:
     return hashed.hexdigest()
 
 
-def _check_name(program: bytes) -> None:
+def check_name(program: bytes) -> None:
+    """Raises UnidentifiedError unless it is a compiler's name, absolute, and leads to no wrapper."""
     if not os.path.isabs(program):
         raise UnidentifiedError("an absolute path was expected", _FOREVER)
     if parse_compiler_name(os.path.basename(program)) is None:

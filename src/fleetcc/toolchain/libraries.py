@@ -32,12 +32,15 @@ _MAX_NAME: Final = 4096
 _MAX_OFFSET: Final = 1 << 40  # no compiler is a terabyte; seek refuses what does not fit
 
 
-def shared_libraries(asking: Asking, program: bytes) -> list[bytes]:
-    """Paths of all libraries that the program is loaded with; none when it is static or a script."""
+def shared_libraries(asking: Asking, program: bytes, *flags: bytes) -> list[bytes]:
+    """Paths of all libraries that the program is loaded with; none when it is static or a script.
+
+    `flags` are the loader's own, such as --inhibit-cache.
+    """
     loader = loader_of(program)
     if not loader:
         return []
-    answer = asking.run(loader, b"--list", program)
+    answer = asking.run(loader, *flags, b"--list", program)
     if answer.status != 0:
         said = answer.stderr.strip().decode(errors="replace")
         raise UnidentifiedError(f"the libraries of {program!r} cannot be listed: {said}")

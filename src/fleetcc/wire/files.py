@@ -10,6 +10,10 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
+# In a WELCOME: this server takes jobs made of files. In a HELLO: this client sends them.
+FILES: Final = "files"
+# The name of the parts of a RESULT that are the contents of its `files`.
+FILE_PART: Final = "file"
 # What one replica may hold, and the longest path and name that Linux takes.
 MAX_REPLICA_ENTRIES: Final = 500_000
 MAX_PATH_BYTES: Final = 4095
@@ -18,6 +22,10 @@ MAX_NAME_BYTES: Final = 255
 MAX_BLOB_BYTES: Final = 2 << 30
 # A pack of blobs is closed when it has so many plain bytes; a bigger blob is a pack of its own.
 PACK_BYTES: Final = 256 << 10
+# What a receiver takes as one pack of several blobs: it may unpack that in memory.
+MAX_PACK_BYTES: Final = 1 << 20
+# The shortest secret of an agent.
+MIN_SECRET_BYTES: Final = 16
 # Digests in one MISSING, blobs in one CONTENTS, entries in one UPDATE: all well within a frame.
 MAX_DIGESTS: Final = 4096
 
@@ -90,10 +98,21 @@ class FileJob(Struct, frozen=True):
     # What the compiler leaves below these directories is wanted; what it leaves elsewhere is thrown away.
     returns: Annotated[tuple[Path, ...], Meta(min_length=1, max_length=100)]
     label: Annotated[str, Meta(max_length=4096)] = ""  # for people: the source
+    # Outputs that are there already: an empty file stands at each, so that a removal of it is seen.
+    existing: Annotated[tuple[Path, ...], Meta(max_length=100)] = ()
+
+
+class Missing(Struct, frozen=True):
+    """These blobs are not here: send them. About the connection; one upload serves all jobs that wait."""
+
+    digests: Annotated[tuple[RawDigest, ...], Meta(min_length=1, max_length=MAX_DIGESTS)]
 
 
 class Contents(Struct, frozen=True):
-    """Blobs, one after the other, packed as one; BLOB frames of job 0 with `raw_bytes` bytes follow."""
+    """Blobs, one after the other, packed as one; BLOB frames of job 0 with `raw_bytes` bytes follow.
+
+    Each answers a MISSING. GONE ends the contents of a single blob before all of it is there.
+    """
 
     blobs: Annotated[tuple[tuple[RawDigest, BlobSize], ...], Meta(min_length=1, max_length=MAX_DIGESTS)]
     raw_bytes: BlobSize
@@ -101,8 +120,9 @@ class Contents(Struct, frozen=True):
 
 
 class Gone(Struct, frozen=True):
-    """The client does not have these blobs any more: their files have changed meanwhile.
+    """The answer to MISSING for blobs that the client does not have any more: their files have changed.
 
+    Also in the middle of the CONTENTS of a single blob, which ends there.
     The paths that were to hold them are as if they had been removed. Jobs that wait for them are answered
     with ERROR `changed`.
     """

@@ -12,13 +12,14 @@ A length is compared with its limit when its header is read. What a peer may say
 
 import struct
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
 from fleetcc.errors import InternalError, ProtocolError
+from fleetcc.wire.files import Contents, FileJob, Gone, Left, Missing, ReplicaState, Update
+from fleetcc.wire.fleet_errors import ErrorCode as ErrorCode  # noqa: PLC0414 - a name of this module
 
 # Twelve bytes and more, so that a stock distccd closes at once (distcc-compat.md 1.7).
 OPENING: Final = b"FLEETCC/1 FRAMES\r\n"
@@ -42,25 +43,6 @@ Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 
 
-class ErrorCode(StrEnum):
-    """What went wrong; the text beside it is for people. Unknown codes come from newer peers."""
-
-    BAD_FRAME = "bad-frame"  # the peer broke the protocol; the connection is closed
-    UNKNOWN_MESSAGE = "unknown-message"  # a type from a newer protocol; passed over
-    UNSUPPORTED = "unsupported"  # a kind of job, form or encoding that is not served here
-    UNKNOWN_COMPILER = "unknown-compiler"  # no such identity here (any more)
-    NOT_GRANTED = "not-granted"  # a job without a grant
-    REFUSED = "refused"  # an option or a compiler that this server does not run
-    UNFIT = "unfit"  # this text cannot be compiled away from its machine with the same bytes
-    TOO_LARGE = "too-large"
-    TIMED_OUT = "timed-out"  # the peer sent nothing when it was its turn
-    TOO_MANY = "too-many"  # connections of one address
-    CANCELLED = "cancelled"  # the answer to CANCEL
-    DRAINING = "draining"  # the server is leaving
-    LIFETIME = "lifetime"  # the compiler ran longer than the server allows
-    FAILED = "failed"  # the server could not: disk, memory, descriptors
-
-
 class Hello(Struct, frozen=True):
     """The client's first message."""
 
@@ -68,6 +50,7 @@ class Hello(Struct, frozen=True):
     program: Word  # "fleetcc 0.1.0"
     user: Word = ""  # for people: "ann@laptop"
     capabilities: tuple[Word, ...] = ()
+    replica: Annotated[bytes, Meta(max_length=64)] = b""  # the agent's secret, 16 bytes and more; b"": none
 
 
 class Welcome(Struct, frozen=True):
@@ -81,6 +64,7 @@ class Welcome(Struct, frozen=True):
     capabilities: tuple[Word, ...] = ()
     ping_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10.0  # a peer that is silent for longer is gone
     name: Word = ""  # for people: the host's own name
+    sandbox: Text = ""  # why it takes no jobs made of files; empty when it does
 
 
 class Demand(Struct, frozen=True):
@@ -103,9 +87,9 @@ class Decline(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """One compile; uses up one grant. Its source follows in BLOB frames.
+    """One compile of a text; uses up one grant. Its source follows in BLOB frames.
 
-    `kind` leaves room for jobs that are made of file digests ("files"); those use MISSING.
+    `kind` leaves room for other texts; jobs made of files are a message of their own.
     """
 
     kind: Word  # "preprocessed"
@@ -117,12 +101,6 @@ class Job(Struct, frozen=True):
     encoding: Word = "raw"  # or "zstd"
 
 
-class Missing(Struct, frozen=True):
-    """These blobs of a job made of files are not here; send them. No job of this release is answered so."""
-
-    digests: tuple[Digest, ...]
-
-
 class Started(Struct, frozen=True):
     """The job's compiler has a slot and runs."""
 
@@ -130,7 +108,7 @@ class Started(Struct, frozen=True):
 class Part(Struct, frozen=True):
     """One piece of a result, in the order in which OUTPUT brought them."""
 
-    name: Word  # "stdout", "stderr", "object"
+    name: Word  # "stdout", "stderr", "object"; "file" for each of a result's `files`
     raw_bytes: Size  # as it came
     plain_bytes: Size
     encoding: Word = "raw"
@@ -144,6 +122,9 @@ class Result(Struct, frozen=True):
     run_seconds: Seconds = 0.0
     cpu_seconds: Seconds = 0.0
     peak_bytes: Annotated[int, Meta(ge=0)] = 0
+    # What a job made of files has left; the parts named "file" are the contents, in this order.
+    files: Annotated[tuple[Left, ...], Meta(max_length=1000)] = ()
+    removed: Annotated[tuple[bytes, ...], Meta(max_length=100)] = ()  # of the job's `existing`
 
 
 class Cancel(Struct, frozen=True):
@@ -178,7 +159,7 @@ class Error(Struct, frozen=True):
 
 
 class Blob(Struct, frozen=True):
-    """A piece of a job's source."""
+    """A piece of a job's source, or of the connection's CONTENTS."""
 
     data: bytes
 
@@ -197,12 +178,13 @@ class Unknown(Struct, frozen=True):
 
 Message: TypeAlias = (
     Hello | Welcome | Demand | Grant | Decline | Job | Missing | Blob | Started | Output | Result | Cancel
-    | Ping | Drain | Error | Unknown
+    | Ping | Drain | Error | Update | ReplicaState | FileJob | Contents | Gone | Unknown
 )  # fmt: skip
 
 _TYPES: Final[Mapping[int, type[Any]]] = {
     1: Hello, 2: Welcome, 3: Demand, 4: Grant, 5: Decline, 6: Job, 7: Missing, 8: Blob, 9: Started,
-    10: Output, 11: Result, 12: Cancel, 13: Ping, 14: Drain, 15: Error,
+    10: Output, 11: Result, 12: Cancel, 13: Ping, 14: Drain, 15: Error, 16: Update,
+    17: ReplicaState, 18: FileJob, 19: Contents, 20: Gone,
 }  # fmt: skip
 _NUMBERS: Final = {cls: number for number, cls in _TYPES.items()}
 _BULK: Final = (_NUMBERS[Blob], _NUMBERS[Output])

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from fleetcc.wire.files import FILE_PART, Left, ReplicaState
+from fleetcc.wire.files_client import Wanted
 from fleetcc.wire.fleet import Drain, Error, Grant, Part, Result, Welcome
 
 
@@ -28,6 +30,12 @@ class Finished:
         for part in self.result.parts:
             yield part, self.raw[at : at + part.raw_bytes]
             at += part.raw_bytes
+
+    def files(self) -> Iterator[tuple[Left, Part, bytes]]:
+        """Each file that was left, with its part and its bytes as they travelled."""
+        found = ((part, raw) for part, raw in self.parts() if part.name == FILE_PART)
+        for left, (part, raw) in zip(self.result.files, found, strict=True):
+            yield left, part, raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +67,6 @@ class Closing:
     error: Error
 
 
-Event: TypeAlias = Welcome | Grant | Began | Finished | Failed | Forgotten | Drain | Closing | Reply
+Event: TypeAlias = (
+    Welcome | Grant | Began | Finished | Failed | Forgotten | Drain | Closing | Reply | ReplicaState | Wanted
+)

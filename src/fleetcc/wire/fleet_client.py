@@ -9,12 +9,22 @@ are counted against a budget, and grants against what was demanded: a server tha
 Job ids belong to the connection and are never used twice. `now` is in seconds of any steady clock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from fleetcc.errors import ProtocolError
+from fleetcc.errors import InternalError, ProtocolError
 from fleetcc.wire.budget import Budget
+from fleetcc.wire.files import (
+    FILE_PART,
+    Contents,
+    FileJob,
+    Gone,
+    Missing,
+    ReplicaState,
+    Update,
+)
+from fleetcc.wire.files_client import ClientReplica, check_left
 from fleetcc.wire.fleet import (
     MAX_COUNT,
     MAX_JOB_BYTES,
@@ -31,7 +41,6 @@ from fleetcc.wire.fleet import (
     Grant,
     Hello,
     Job,
-    Missing,
     Output,
     Ping,
     Result,
@@ -56,6 +65,7 @@ _LAST_ID: Final = 0xFFFF_FFFF
 class _Outstanding:
     """A job that the server has not answered yet."""
 
+    returns: tuple[bytes, ...] = ()  # where it may leave files
     is_cancelled: bool = False
     has_started: bool = False
     received: int = 0
@@ -75,6 +85,7 @@ class FleetClient:
         self._pinged: tuple[int, tuple[int, ...]] | None = None  # token, jobs at that time
         self._token = 0
         self._unsolicited = Budget(_UNSOLICITED_BURST, _UNSOLICITED_PER_SECOND)
+        self._replica = ClientReplica(self._unsolicited, is_wanted=bool(hello.replica))
 
     # -- to the server
 
@@ -95,12 +106,20 @@ class FleetClient:
 
     def job(self, job: Job) -> tuple[int, bytes]:
         """Send a job: its id here, and the bytes that its blobs follow; raises where it does not fit."""
+        return self._send(job, _Outstanding())
+
+    def file_job(self, job: FileJob) -> tuple[int, bytes]:
+        """Send a job made of files, which nothing follows; raises where it does not fit."""
+        self._replica.check_job(job)
+        return self._send(job, _Outstanding(job.returns))
+
+    def _send(self, job: Job | FileJob, outstanding: _Outstanding) -> tuple[int, bytes]:
         number = self._next_id
         if number > _LAST_ID:
             raise ProtocolError("this connection has used up its job ids")
         head = encode(number, job)
         self._next_id += 1
-        self._jobs[number] = _Outstanding()
+        self._jobs[number] = outstanding
         return number, head
 
     def blobs(self, number: int, data: bytes) -> Iterator[bytes]:
@@ -119,6 +138,23 @@ class FleetClient:
         known.is_cancelled = True
         known.pieces.clear()
         return encode(number, Cancel())
+
+    def update(self, update: Update) -> bytes:
+        """The next change of the replica, cut to fit (`fleet_updates`); raises InternalError."""
+        return self._replica.update(update)
+
+    def contents(self, contents: Contents, raw: bytes | memoryview) -> Iterator[bytes]:
+        """Blobs that were asked for, as frames; stops when `gone` names the only one of them.
+
+        Frames about jobs may come between; no other contents may, before the last frame was taken.
+        """
+        if len(raw) != contents.raw_bytes:
+            raise InternalError(f"Contents of {contents.raw_bytes} bytes with {len(raw)}")
+        return self._replica.contents(contents, raw)
+
+    def gone(self, digests: Iterable[bytes]) -> bytes:
+        """These blobs, which were asked for, are not here any more; empty when none of them is waited for."""
+        return self._replica.gone(digests)
 
     def ping(self) -> bytes:
         """Ask whether the server is there, and which jobs it has."""
@@ -162,9 +198,14 @@ class FleetClient:
                 event = self._take_ping(message, now)
             case Welcome() | Drain():
                 event = self._take_news(message, now)
-            case Unknown() | Missing():
+            case Missing() | ReplicaState():
+                event = self._replica.take(message, now)
+            case Unknown():
                 event = self._take_unknown(number, message, now)
-            case Hello() | Demand() | Decline() | Job() | Blob() | Cancel():
+            case (
+                Hello() | Demand() | Decline() | Job() | Blob() | Cancel()
+                | Update() | FileJob() | Contents() | Gone()
+            ):  # fmt: skip
                 raise ProtocolError(f"{type(message).__name__}, which only clients send")
             case _:
                 assert_never(message)
@@ -178,10 +219,9 @@ class FleetClient:
             self._allowed = 0
         return message
 
-    def _take_unknown(self, number: int, message: Unknown | Missing, now: float) -> Reply:
+    def _take_unknown(self, number: int, message: Unknown, now: float) -> Reply:
         self._unsolicited.spend(now)
-        kind = message.kind if isinstance(message, Unknown) else "Missing"
-        text = f"a message of type {kind} is not known to this client"
+        text = f"a message of type {message.kind} is not known to this client"
         return Reply(encode(number, Error(ErrorCode.UNKNOWN_MESSAGE, text)))
 
     def _job(self, number: int, what: str) -> _Outstanding:
@@ -216,6 +256,8 @@ class FleetClient:
         total = sum(part.raw_bytes for part in result.parts)
         if total != known.received:
             raise ProtocolError(f"a Result of {total} bytes after {known.received} bytes of Output")
+        count = sum(part.name == FILE_PART for part in result.parts)
+        check_left(result.files, count, known.returns)
         del self._jobs[number]
         return None if known.is_cancelled else Finished(number, result, b"".join(known.pieces))
 

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from fleetcc.model import Form, Priority
 from fleetcc.wire import zstd
+from fleetcc.wire.files import Contents, FileJob, Gone, Update
 from fleetcc.wire.fleet import Error, ErrorCode, Hello, Job
 
 PREPROCESSED: Final = "preprocessed"
@@ -73,7 +74,46 @@ class Complaint:
     error: Error
 
 
-Event: TypeAlias = Reply | Opened | Demanded | Declined | Offered | Uploaded | Cancelled | Complaint
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The client's replica has changed."""
+
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOffered:
+    """A job made of files has used up a grant; nothing follows it."""
+
+    number: int
+    job: FileJob
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsBegin:
+    """Blobs that were asked for are on their way."""
+
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsPiece:
+    """Some of their bytes, as they travel."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsEnd:
+    """All of their bytes have come; or the client has no more of them, and a GONE follows."""
+
+    is_whole: bool
+
+
+Event: TypeAlias = (
+    Reply | Opened | Demanded | Declined | Offered | Uploaded | Cancelled | Complaint
+    | Updated | FilesOffered | ContentsBegin | ContentsPiece | ContentsEnd | Gone
+)  # fmt: skip
 
 
 def obstacle(job: Job, max_source_bytes: int) -> tuple[ErrorCode, str, str] | None:

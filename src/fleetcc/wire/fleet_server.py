@@ -6,17 +6,26 @@ all of its bytes are here. Each gets one final answer, a RESULT or an ERROR with
 CANCEL. What breaks the protocol is a ProtocolError: the connection is to be ended. Frames that cost the
 client nothing (demands, pings, scraps of blobs) count against a budget: a flood of them ends it too.
 
-Ids of jobs grow, so one number remembers which are used up. `now` is in seconds of any steady clock.
+A replica's updates and contents are the business of `files_server`. `now` is in seconds of any steady clock.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, assert_never
 
 from fleetcc.errors import ProtocolError
 from fleetcc.model import Priority
 from fleetcc.wire.budget import Budget
+from fleetcc.wire.files import (
+    MIN_SECRET_BYTES,
+    Contents,
+    FileJob,
+    Gone,
+    Missing,
+    ReplicaState,
+    Update,
+)
+from fleetcc.wire.files_server import ServerReplica
 from fleetcc.wire.fleet import (
     Blob,
     Cancel,
@@ -30,7 +39,6 @@ from fleetcc.wire.fleet import (
     Grant,
     Hello,
     Job,
-    Missing,
     Output,
     Ping,
     Result,
@@ -40,16 +48,16 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
+from fleetcc.wire.fleet_jobs import Jobs
 from fleetcc.wire.fleet_requests import (
-    Cancelled,
     Complaint,
     Declined,
     Demanded,
     Event,
+    FilesOffered,
     Offered,
     Opened,
     Reply,
-    Uploaded,
     obstacle,
 )
 
@@ -58,26 +66,12 @@ MAX_HELLO_BYTES: Final = 16 << 10
 # Frames that are not jobs: this many at once, and so many in each second.
 FRAME_BURST: Final = 10_000.0
 FRAMES_PER_SECOND: Final = 2_000.0
-# A smaller BLOB that does not end its job is a scrap, and counts as such a frame.
-SCRAP_BYTES: Final = 4096
-# How long an upload may take in all, in units of the time in which something must come.
-UPLOAD_TIMEOUTS: Final = 20
 _MAX_TEXT: Final = 4000  # fleet.Text allows 4096
 
 _NOT_GRANTED: Final = (ErrorCode.NOT_GRANTED, "a job without a grant", "wait for a grant")
 _LEAVING: Final = (ErrorCode.DRAINING, "this server is leaving", "compile it elsewhere")
 
 _PRIORITIES: Final = {priority.slug: priority for priority in Priority}
-
-
-@dataclass(slots=True)
-class _Job:
-    """A job that has no final answer yet."""
-
-    missing: int  # bytes of its source
-    since: float
-    is_cancelled: bool = False
-    pieces: list[bytes] = field(default_factory=list)
 
 
 class FleetServer:
@@ -89,12 +83,12 @@ class FleetServer:
         self._reader = FrameReader()
         self._early: int | None = 0  # bytes before HELLO; None: it is here
         self._grants: deque[float] = deque()  # when each was given
-        self._jobs: dict[int, _Job] = {}
-        self._last_id = 0
         self._is_draining = False
         self._progress = 0.0  # when something of an upload has come
         self._token = 0
         self._budget = Budget(FRAME_BURST, FRAMES_PER_SECOND)
+        self._jobs = Jobs(self._budget)
+        self._replica = ServerReplica(self._budget)
 
     # -- to the client
 
@@ -109,30 +103,43 @@ class FleetServer:
 
     def started(self, number: int) -> bytes:
         """The job's compiler runs; empty when that interests nobody any more."""
-        known = self._jobs.get(number)
-        return encode(number, Started()) if known is not None and not known.is_cancelled else b""
+        return encode(number, Started()) if self._jobs.is_wanted(number) else b""
 
     def result(self, number: int, result: Result, parts: Sequence[bytes]) -> Iterator[bytes]:
-        """A compiler has spoken: the frames that say so, each to be sent when there is room."""
+        """A compiler has spoken: the frames that say so, each to be sent when there is room.
+
+        Raises InternalError when the result does not fit into a message; the job has no answer then.
+        """
+        return self._result(number, encode(number, result), parts)
+
+    def _result(self, number: int, end: bytes, parts: Sequence[bytes]) -> Iterator[bytes]:
         for data in parts:
             for frame in encode_bulk(Output, number, data):
-                if self._jobs[number].is_cancelled:
+                if not self._jobs.is_wanted(number):
                     yield self.failed(number, ErrorCode.CANCELLED, "cancelled")
                     return
                 yield frame
-        del self._jobs[number]
-        yield encode(number, result)
+        self._jobs.answer(number)
+        yield end
 
     def failed(self, number: int, code: ErrorCode, text: str, remedy: str = "") -> bytes:
         """The job is over and no compiler has spoken; empty when it has been answered."""
-        if self._jobs.pop(number, None) is None:
-            return b""
-        return error_frame(number, code, text, remedy)
+        return error_frame(number, code, text, remedy) if self._jobs.answer(number) else b""
+
+    def replica_state(self, state: ReplicaState) -> bytes:
+        """The client's replica is this one from now on; for a client whose HELLO named a secret."""
+        return self._replica.state(state)
+
+    def missing(self, digests: Iterable[bytes], now: float) -> bytes:
+        """Ask for these blobs; empty when all of them have been asked for already."""
+        if not self._replica.owed:
+            self._progress = now
+        return self._replica.missing(digests)
 
     def ping(self) -> bytes:
         """Is the client there?"""
         self._token = self._token + 1 & 0xFFFF_FFFF
-        return encode(0, Ping(self._token, jobs=tuple(self._jobs)))
+        return encode(0, Ping(self._token, jobs=self._jobs.numbers))
 
     def drain(self, why: str) -> bytes:
         """This server is leaving: jobs without a grant are told so."""
@@ -161,11 +168,10 @@ class FleetServer:
             return f"no Hello came for {limit_seconds:g} s"
         if self._grants and now - self._grants[0] >= limit_seconds:
             return f"a grant was neither used nor declined for {limit_seconds:g} s"
-        uploads = [job.since for job in self._jobs.values() if job.missing and not job.is_cancelled]
-        if uploads and now - self._progress >= limit_seconds:
-            return f"no byte of {len(uploads)} unfinished jobs came for {limit_seconds:g} s"
-        if uploads and now - min(uploads) >= UPLOAD_TIMEOUTS * limit_seconds:
-            return f"a job's source did not come in {UPLOAD_TIMEOUTS * limit_seconds:g} s"
+        for what in (self._jobs, self._replica):
+            late = what.overdue(self._progress, now, limit_seconds)
+            if late is not None:
+                return late
         return None
 
     # -- from the client
@@ -192,7 +198,7 @@ class FleetServer:
         match message:
             case Blob():
                 events = self._take_blob(number, message.data, now)
-            case Job():
+            case Job() | FileJob():
                 events = self._take_job(number, message, now)
             case Demand():
                 self._budget.spend(now)
@@ -201,19 +207,19 @@ class FleetServer:
             case Decline():
                 events = self._take_decline(message.count, now)
             case Cancel():
-                events = self._take_cancel(number, now)
+                events = self._jobs.cancel(number, now)
             case Ping():
                 events = self._take_ping(message, now)
             case Hello():
                 events = self._take_hello(message)
-            case Error():
-                self._budget.spend(now)
-                events = (Complaint(message),)
-            case Unknown():
-                self._budget.spend(now)
-                text = f"a message of type {message.kind} is not known to this server"
-                events = (Reply(error_frame(number, ErrorCode.UNKNOWN_MESSAGE, text, "it was passed over")),)
-            case Welcome() | Grant() | Missing() | Started() | Output() | Result() | Drain():
+            case Error() | Unknown():
+                events = self._take_complaint(number, message, now)
+            case Update() | Contents() | Gone():
+                self._progress = now
+                events = self._replica.take(message, now)
+            case (
+                Welcome() | Grant() | Missing() | ReplicaState() | Started() | Output() | Result() | Drain()
+            ):  # fmt: skip
                 raise ProtocolError(f"{type(message).__name__}, which only servers send")
             case _:
                 assert_never(message)
@@ -223,6 +229,9 @@ class FleetServer:
         if self._early is None:
             raise ProtocolError("a second Hello")
         self._early = None
+        if 0 < len(hello.replica) < MIN_SECRET_BYTES:
+            raise ProtocolError(f"a replica secret of {len(hello.replica)} bytes, where 16 can be guessed")
+        self._replica.is_asked_for = bool(hello.replica)
         return (Opened(hello),)
 
     def _take_decline(self, count: int, now: float) -> Sequence[Event]:
@@ -235,59 +244,41 @@ class FleetServer:
             self._grants.popleft()
         return (Declined(count),)
 
-    def _take_job(self, number: int, job: Job, now: float) -> Sequence[Event]:
-        if number <= self._last_id:
-            raise ProtocolError(f"job {number} after job {self._last_id}; ids must grow")
-        self._last_id = number
+    def _take_job(self, number: int, job: Job | FileJob, now: float) -> Sequence[Event]:
+        self._jobs.use_id(number)
         self._progress = now
         if not self._grants:
             self._budget.spend(now)
             return (Reply(error_frame(number, *(_LEAVING if self._is_draining else _NOT_GRANTED))),)
         self._grants.popleft()
-        refused = obstacle(job, self._max_source_bytes)
+        if isinstance(job, FileJob):
+            refused = self._replica.obstacle(job)
+        else:
+            refused = obstacle(job, self._max_source_bytes)
         if refused is not None:
             return Declined(1), Reply(error_frame(number, *refused))
-        self._jobs[number] = _Job(job.blob_bytes, now)
-        if not job.blob_bytes:
-            return Offered(number, job), Uploaded(number, b"")
-        return (Offered(number, job),)
+        if isinstance(job, FileJob):
+            self._jobs.take_files(number, now)
+            return (FilesOffered(number, job),)
+        return Offered(number, job), *self._jobs.take(number, job.blob_bytes, now)
 
     def _take_blob(self, number: int, data: bytes, now: float) -> Sequence[Event]:
-        known = self._jobs.get(number)
-        if known is None or known.is_cancelled:
-            if number > self._last_id:
-                raise ProtocolError(f"Blob for job {number}, which there is not")
-            if len(data) < SCRAP_BYTES:
-                self._budget.spend(now)
-            return ()
-        if len(data) > known.missing:
-            raise ProtocolError(f"job {number} has more bytes of Blob than were announced")
-        self._progress = now
-        known.missing -= len(data)
-        known.pieces.append(data)
-        if known.missing:
-            if len(data) < SCRAP_BYTES:
-                self._budget.spend(now)
-            return ()
-        pieces, known.pieces = known.pieces, []
-        return (Uploaded(number, pieces[0] if len(pieces) == 1 else b"".join(pieces)),)
+        if not number or self._jobs.is_wanted(number):
+            self._progress = now
+        return self._jobs.blob(number, data, now) if number else self._replica.take_piece(data, now)
 
-    def _take_cancel(self, number: int, now: float) -> Sequence[Event]:
+    def _take_complaint(self, number: int, message: Error | Unknown, now: float) -> Sequence[Event]:
         self._budget.spend(now)
-        if number > self._last_id or not number:
-            raise ProtocolError(f"Cancel for job {number}, which there is not")
-        known = self._jobs.get(number)
-        if known is None or known.is_cancelled:
-            return ()  # it crossed the answer
-        known.is_cancelled = True
-        known.pieces.clear()
-        return (Cancelled(number),)
+        if isinstance(message, Error):
+            return (Complaint(message),)
+        text = f"a message of type {message.kind} is not known to this server"
+        return (Reply(error_frame(number, ErrorCode.UNKNOWN_MESSAGE, text, "it was passed over")),)
 
     def _take_ping(self, ping: Ping, now: float) -> Sequence[Event]:
         self._budget.spend(now)
         if ping.answer:
             return ()
-        return (Reply(encode(0, Ping(ping.token, answer=True, jobs=tuple(self._jobs)))),)
+        return (Reply(encode(0, Ping(ping.token, answer=True, jobs=self._jobs.numbers))),)
 
 
 def error_frame(number: int, code: ErrorCode, text: str, remedy: str = "") -> bytes:

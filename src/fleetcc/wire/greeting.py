@@ -28,6 +28,7 @@ _MAX_DIGITS: Final = 9
 # Enough to tell a machine's compilers apart, and so many that a welcome stays within its limit.
 COMPILER_DIGITS: Final = 16
 _MOST_COMPILERS: Final = 128
+_MOST_WHY: Final = 400
 
 _FORMS: Final = {form.value: form for form in Form}
 _NUMBERS: Final = ("slots", "capacity", "running", "waiting")
@@ -45,6 +46,7 @@ class Welcome:
     running: int
     waiting: int
     compilers: tuple[str, ...] = ()  # the beginnings of their identities, COMPILER_DIGITS long
+    no_files: str | None = None  # why it takes no jobs made of files; empty: it does, None: it is an old one
 
 
 def encode_welcome(welcome: Welcome) -> bytes:
@@ -61,6 +63,9 @@ def encode_welcome(welcome: Welcome) -> bytes:
         "running": welcome.running,
         "waiting": welcome.waiting,
     }
+    if welcome.no_files is not None:
+        why = welcome.no_files.encode("ascii", "replace").decode("ascii")
+        fields["files"] = "".join(c if c.isprintable() else "?" for c in why)[:_MOST_WHY] or "yes"
     if welcome.compilers:
         shown = welcome.compilers[:_MOST_COMPILERS]
         fields["compilers"] = " ".join(digest[:COMPILER_DIGITS] for digest in shown)
@@ -98,6 +103,7 @@ def parse_welcome(data: bytes) -> Welcome:
         forms=tuple(_FORMS[word] for word in _value(fields, "forms").split() if word in _FORMS),
         protocols=tuple(_number("protocols", word) for word in _value(fields, "protocols").split()),
         compilers=tuple(fields.get("compilers", "").split()),
+        no_files="" if fields.get("files") == "yes" else fields.get("files"),
         **numbers,
     )
 

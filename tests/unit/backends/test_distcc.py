@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from fleetcc.backends.distcc import OBSERVABLE_BYTES, StockLink
+from fleetcc.backends.distcc import StockLink
 from fleetcc.backends.link import HostTimeouts, KilledError, Order
+from fleetcc.backends.stock_conversation import OBSERVABLE_BYTES
 from fleetcc.backends.stream import Opener
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.grammar import parse_host_list

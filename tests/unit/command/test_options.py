@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from fleetcc.command.options import ROWS, STAGES, TABLES, Role, Row, Shape
-from fleetcc.command.serverside import _RULES
+from fleetcc.command.serverwalk import RULES
 from fleetcc.command.walk import _HANDLERS
 from fleetcc.model import Family, Reason
 
@@ -36,7 +36,7 @@ def test_every_row_begins_with_a_hyphen_and_is_found_by_its_own_name(family: Fam
 def test_every_role_has_a_handler_on_both_sides() -> None:
     direct = {Role.BOTH, Role.PREPROCESS}
     assert set(_HANDLERS) | direct == set(Role)
-    assert set(_RULES) == set(Role)
+    assert set(RULES) == set(Role)
 
 
 def test_every_stage_has_its_short_spelling() -> None:

@@ -11,7 +11,7 @@ from fleetcc.scheduling.capacity import (
     default_load_limit,
     default_reserve,
     memory_allows,
-    parse_reserve,
+    parse_size,
     slots_under_load,
 )
 
@@ -90,10 +90,10 @@ def test_the_default_reserve_fits_every_size_of_machine():
     ],
 )
 def test_reserves_are_read(text, expected):
-    assert parse_reserve(text, 10 * GIB) == expected
+    assert parse_size("memory reserve", text, 10 * GIB) == expected
 
 
 @pytest.mark.parametrize("text", ["", "lots", "-1", "100%", "-5%", "1e999", "nan", "2X"])
 def test_other_reserves_are_refused_with_what_was_expected(text):
     with pytest.raises(UsageError, match="500M, 2G or 10%"):
-        parse_reserve(text, 10 * GIB)
+        parse_size("memory reserve", text, 10 * GIB)

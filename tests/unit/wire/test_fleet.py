@@ -11,6 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetcc.errors import InternalError, ProtocolError
+from fleetcc.wire.files import (
+    MAX_BLOB_BYTES,
+    MAX_DIGESTS,
+    Contents,
+    Directory,
+    File,
+    FileJob,
+    Gone,
+    Left,
+    Link,
+    Missing,
+    ReplicaState,
+    Update,
+)
 from fleetcc.wire.fleet import (
     BULK_BYTES,
     HEADER,
@@ -31,7 +45,6 @@ from fleetcc.wire.fleet import (
     Hello,
     Job,
     Message,
-    Missing,
     Output,
     Part,
     Ping,
@@ -44,6 +57,8 @@ from fleetcc.wire.fleet import (
 )
 
 DIGEST = "0123456789abcdef" * 4
+RAW = bytes(range(32))
+REPLICA = bytes(range(16))
 
 words = st.text(max_size=128)
 texts = st.text(max_size=200)
@@ -59,9 +74,37 @@ def several(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]
     return st.lists(values, max_size=4).map(tuple)
 
 
+raw_digests = st.binary(min_size=32, max_size=32)
+replicas = st.binary(min_size=16, max_size=16)
+paths = st.binary(min_size=1, max_size=40)
+blob_sizes = st.integers(0, MAX_BLOB_BYTES)
+entries = st.one_of(
+    st.builds(
+        File,
+        digest=raw_digests,
+        size=blob_sizes,
+        mtime_ns=st.integers(-(1 << 63), (1 << 63) - 1),
+        executable=st.booleans(),
+    ),
+    st.builds(Link, target=paths),
+    st.just(Directory()),
+)
+
+
+def at_least_one(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(values, min_size=1, max_size=4).map(tuple)
+
+
 parts = st.builds(Part, name=words, raw_bytes=sizes, plain_bytes=sizes, encoding=words)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Hello, agent=words, program=words, user=words, capabilities=several(words)),
+    st.builds(
+        Hello,
+        agent=words,
+        program=words,
+        user=words,
+        capabilities=several(words),
+        replica=st.binary(max_size=64),
+    ),
     st.builds(
         Welcome,
         program=words,
@@ -72,6 +115,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         capabilities=several(words),
         ping_seconds=st.floats(0, 3600, exclude_min=True),
         name=words,
+        sandbox=texts,
     ),
     st.builds(Demand, most=counts, priority=words),
     st.builds(Grant, count=some),
@@ -86,7 +130,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         plain_bytes=sizes,
         encoding=words,
     ),
-    st.builds(Missing, digests=several(digests)),
+    st.builds(Missing, digests=at_least_one(raw_digests)),
     st.just(Started()),
     st.builds(
         Result,
@@ -95,17 +139,47 @@ messages: st.SearchStrategy[Message] = st.one_of(
         run_seconds=seconds,
         cpu_seconds=seconds,
         peak_bytes=st.integers(0, 1 << 63),
+        files=several(st.builds(Left, path=paths, mode=st.integers(0, 0o7777))),
     ),
     st.just(Cancel()),
     st.builds(Ping, token=numbers, answer=st.booleans(), jobs=several(numbers)),
     st.builds(Drain, why=texts),
     st.builds(Error, code=words, text=texts, remedy=texts),
+    st.builds(
+        Update,
+        replica=replicas,
+        number=numbers,
+        puts=st.dictionaries(paths, entries, max_size=4),
+        removes=several(paths),
+        fork=st.booleans(),
+    ),
+    st.builds(ReplicaState, replica=replicas, number=numbers),
+    st.builds(
+        FileJob,
+        replica=replicas,
+        update=numbers,
+        program=paths,
+        argv=at_least_one(st.binary(max_size=20)),
+        environment=several(st.binary(max_size=20)),
+        cwd=paths,
+        umask=st.integers(0, 0o777),
+        returns=at_least_one(paths),
+        label=texts,
+    ),
+    st.builds(
+        Contents,
+        blobs=at_least_one(st.tuples(raw_digests, blob_sizes)),
+        raw_bytes=blob_sizes,
+        encoding=words,
+    ),
+    st.builds(Gone, digests=at_least_one(raw_digests)),
 )
 frames = st.builds(Frame, numbers, messages)
 
 NUMBERS: dict[type[Any], int] = {
     Hello: 1, Welcome: 2, Demand: 3, Grant: 4, Decline: 5, Job: 6, Missing: 7, Blob: 8, Started: 9,
     Output: 10, Result: 11, Cancel: 12, Ping: 13, Drain: 14, Error: 15,
+    Update: 16, ReplicaState: 17, FileJob: 18, Contents: 19, Gone: 20,
 }  # fmt: skip
 BULK: tuple[type[Blob] | type[Output], ...] = (Blob, Output)
 
@@ -199,9 +273,23 @@ def minimal(cls: type[Any]) -> dict[str, object]:
             "blob_bytes": 0,
             "plain_bytes": 0,
         },
-        Missing: {"digests": []},
+        Missing: {"digests": [RAW]},
         Result: {"status": 0},
         Error: {"code": "failed", "text": "t"},
+        Update: {"replica": REPLICA, "number": 1},
+        ReplicaState: {"replica": REPLICA},
+        FileJob: {
+            "replica": REPLICA,
+            "update": 0,
+            "program": b"/usr/bin/cc",
+            "argv": [b"cc"],
+            "environment": [],
+            "cwd": b"/w",
+            "umask": 0o22,
+            "returns": [b"/w"],
+        },
+        Contents: {"blobs": [(RAW, 3)], "raw_bytes": 3},
+        Gone: {"digests": [RAW]},
     }
     return needed.get(cls, {})
 
@@ -301,7 +389,7 @@ def test_a_reader_that_failed_stays_failed() -> None:
 # -- limits
 
 
-@pytest.mark.parametrize("kind", [*NUMBERS.values(), 0, 16, 255])
+@pytest.mark.parametrize("kind", [*NUMBERS.values(), 0, 21, 255])
 def test_a_length_beyond_the_limit_is_refused_when_its_header_is_read(kind: int) -> None:
     limit = BULK_BYTES if kind in {NUMBERS[cls] for cls in BULK} else MAX_BODY_BYTES
     assert read(HEADER.pack(limit, kind, 0)) == []
@@ -331,8 +419,24 @@ def allocated(data: bytes) -> int:
         frame(Drain, b"\x81\xa3why\xdb\xff\xff\xff\xff"),
         frame(Drain, b"\xdf\xff\xff\xff\xff"),
         frame(Job, b"\x81\xa4argv\x91\xc6\xff\xff\xff\xff"),
+        frame(Update, b"\x81\xa4puts\xdf\xff\xff\xff\xff"),
+        frame(Update, b"\x81\xa7removes\xdd\xff\xff\xff\xff"),
+        frame(Missing, b"\x81\xa7digests\xdd\xff\xff\xff\xff"),
+        frame(Contents, b"\x81\xa5blobs\xdd\xff\xff\xff\xff"),
     ],
-    ids=["bulk", "body", "array", "array of structs", "text", "map", "bytes"],
+    ids=[
+        "bulk",
+        "body",
+        "array",
+        "array of structs",
+        "text",
+        "map",
+        "bytes",
+        "entries",
+        "removals",
+        "digests",
+        "blobs",
+    ],
 )
 def test_nothing_is_allocated_for_what_is_only_claimed(data: bytes) -> None:
     outcome([data])  # whatever is made once
@@ -366,7 +470,47 @@ def test_nothing_is_allocated_for_what_is_only_claimed(data: bytes) -> None:
         (Job, "argv", ["text"]),
         (Job, "argv", b"cc"),
         (Job, "compiler", DIGEST[1:]),
-        (Missing, "digests", ["x" * 64]),
+        (Missing, "digests", [DIGEST]),
+        (Missing, "digests", [RAW[1:]]),
+        (Missing, "digests", [RAW + b"x"]),
+        (Missing, "digests", []),
+        (Missing, "digests", [RAW] * (MAX_DIGESTS + 1)),
+        (Hello, "replica", b"x" * 65),
+        (Hello, "replica", "x" * 16),
+        (Welcome, "sandbox", "a" * 4097),
+        (Update, "replica", REPLICA + b"x"),
+        (Update, "number", 1 << 32),
+        (Update, "puts", {b"/a": ["d"]} | {b"/%d" % n: ["d"] for n in range(MAX_DIGESTS)}),
+        (Update, "puts", {b"": ["d"]}),
+        (Update, "puts", {"/a": ["d"]}),
+        (Update, "puts", {b"/" + b"a" * 4095: ["d"]}),
+        (Update, "puts", {b"/dev/sda": ["b", 8, 0]}),
+        (Update, "puts", {b"/a": ["l"]}),
+        (Update, "puts", {b"/a": ["l", b""]}),
+        (Update, "puts", {b"/a": ["f", RAW, -1, 0]}),
+        (Update, "puts", {b"/a": ["f", RAW, MAX_BLOB_BYTES + 1, 0]}),
+        (Update, "puts", {b"/a": ["f", RAW, 0, 1 << 63]}),
+        (Update, "puts", {b"/a": ["f", RAW[1:], 0, 0]}),
+        (Update, "removes", [b"/a"] * (MAX_DIGESTS + 1)),
+        (Update, "removes", [b""]),
+        (Update, "fork", 1),
+        (ReplicaState, "replica", b""),
+        (FileJob, "argv", []),
+        (FileJob, "argv", [b""] * 100_001),
+        (FileJob, "environment", [b"A=b"] * 1001),
+        (FileJob, "umask", 0o1000),
+        (FileJob, "returns", []),
+        (FileJob, "returns", [b"/w"] * 101),
+        (FileJob, "program", b""),
+        (FileJob, "label", "a" * 4097),
+        (Contents, "blobs", []),
+        (Contents, "blobs", [(RAW, 0)] * (MAX_DIGESTS + 1)),
+        (Contents, "blobs", [(RAW, MAX_BLOB_BYTES + 1)]),
+        (Contents, "raw_bytes", MAX_BLOB_BYTES + 1),
+        (Gone, "digests", []),
+        (Result, "files", [{"path": b"/w/x.o", "mode": 0o644}] * 1001),
+        (Result, "files", [{"path": b"/w/x.o", "mode": 0o10000}]),
+        (Result, "files", [{"path": "/w/x.o", "mode": 0o644}]),
         (Result, "status", 0x1_0000),
         (Result, "status", -1),
         (Result, "parts", [{"name": "object", "raw_bytes": 0, "plain_bytes": 0}] * 1001),

@@ -36,9 +36,11 @@ def pick(found: Any, choice: int) -> Any:
 class BothEnds(RuleBasedStateMachine):
     """Two pipes between them hold what is on its way; each rule is something that one side may do."""
 
+    HELLO = Hello("a", "p")
+
     def __init__(self) -> None:
         super().__init__()
-        self.client = FleetClient(Hello("a", "p"))
+        self.client = FleetClient(self.HELLO)
         self.server = FleetServer(1 << 20, now=0.0)
         self.up = bytearray(self.client.opening()[len(OPENING) :])
         self.down = bytearray(self.server.welcome(Welcome("p", "i", 4)))
@@ -130,8 +132,11 @@ class BothEnds(RuleBasedStateMachine):
     def begin_result(self, choice: int, sizes: list[int]) -> None:
         number = pick(self.ready, choice)
         self.ready.remove(number)
-        result = Result(0, tuple(Part(f"part {n}", size, size) for n, size in enumerate(sizes)))
+        result = self.result_of(number, sizes)
         self.results[number] = self.server.result(number, result, [bytes(size) for size in sizes])
+
+    def result_of(self, number: int, sizes: list[int]) -> Result:
+        return Result(0, tuple(Part(f"part {n}", size, size) for n, size in enumerate(sizes)))
 
     @precondition(lambda self: self.results)
     @rule(choice=which)
@@ -224,6 +229,10 @@ class BothEnds(RuleBasedStateMachine):
             case _:
                 raise AssertionError(event)
 
+    def has_more(self) -> bool:
+        """Whether anything else is on its way; a step of it is taken."""
+        return False
+
     # -- what must be so
 
     @invariant()
@@ -233,7 +242,7 @@ class BothEnds(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything arrive and everything be answered: then both agree that nothing is left."""
-        while self.up or self.down or self.uploads or self.server.jobs or self.results:
+        while self.up or self.down or self.uploads or self.server.jobs or self.results or self.has_more():
             while self.uploads:
                 self.upload(0, 100)
             while self.results:

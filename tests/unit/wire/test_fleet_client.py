@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fleetcc.errors import InternalError, ProtocolError
+from fleetcc.wire.files import Missing, ReplicaState
 from fleetcc.wire.fleet import (
     BULK_BYTES,
     HEADER,
@@ -23,7 +24,6 @@ from fleetcc.wire.fleet import (
     Hello,
     Job,
     Message,
-    Missing,
     Output,
     Part,
     Ping,
@@ -153,7 +153,7 @@ def test_a_job_is_cancelled_once_and_owed_until_the_server_says_so() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Grant(1), Started(), Result(0), Ping(), Drain(), Missing(())],
+    [Grant(1), Started(), Result(0), Ping(), Drain(), Missing((bytes(32),)), ReplicaState(bytes(16))],
     ids=lambda message: type(message).__name__,
 )
 def test_a_server_says_what_it_is_before_anything_else(message: Message) -> None:
@@ -418,18 +418,15 @@ def test_a_lost_job_that_was_cancelled_is_over_in_silence() -> None:
     assert client.outstanding == 0
 
 
-@pytest.mark.parametrize(
-    ("data", "word"), [(HEADER.pack(3, 99, 5) + b"new", "99"), (encode(5, Missing(())), "Missing")]
-)
-def test_a_message_that_it_does_not_know_is_answered_and_passed_over(data: bytes, word: str) -> None:
-    (reply,) = opened().receive(data, 0.0)
+def test_a_message_that_it_does_not_know_is_answered_and_passed_over() -> None:
+    (reply,) = opened().receive(HEADER.pack(3, 99, 5) + b"new", 0.0)
 
     assert isinstance(reply, Reply)
     ((number, error),) = said(reply.data)
     assert number == 5
     assert isinstance(error, Error)
     assert error.code == ErrorCode.UNKNOWN_MESSAGE
-    assert word in error.text
+    assert "99" in error.text
 
 
 @pytest.mark.parametrize("number", [0, 1, 9])

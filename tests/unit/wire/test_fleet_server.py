@@ -30,6 +30,7 @@ from fleetcc.wire.fleet import (
     encode,
     encode_bulk,
 )
+from fleetcc.wire.fleet_jobs import UPLOAD_TIMEOUTS
 from fleetcc.wire.fleet_requests import (
     CAPABILITIES,
     Cancelled,
@@ -46,7 +47,6 @@ from fleetcc.wire.fleet_server import (
     FRAME_BURST,
     FRAMES_PER_SECOND,
     MAX_HELLO_BYTES,
-    UPLOAD_TIMEOUTS,
     FleetServer,
 )
 
@@ -436,7 +436,7 @@ def events_of(pieces: list[bytes]) -> list[Event]:
     found: list[Event] = []
     for piece in pieces:
         found += session.receive(piece, 0.0)
-        if session.is_open and not session._grants and session._last_id == 0:
+        if session.is_open and not session._grants and session._jobs.last_id == 0:
             session.grant(5, 0.0)
     return found
 

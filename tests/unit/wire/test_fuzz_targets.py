@@ -6,10 +6,12 @@ import pytest
 
 from fuzz import (
     campaign,
+    distcc_pump,
     distcc_request,
     distcc_response,
     fleet_client,
     fleet_frames,
+    fleet_server,
     greeting,
     launcher_request,
     lzo_decompress,
@@ -17,10 +19,12 @@ from fuzz import (
 )
 
 TARGETS = (
+    distcc_pump,
     distcc_request,
     distcc_response,
     fleet_client,
     fleet_frames,
+    fleet_server,
     greeting,
     launcher_request,
     lzo_decompress,

@@ -1,0 +1,346 @@
+"""From a command to all that its compile can read: toolchain, sources, headers, as layers of a manifest.
+
+Warm, this is stats and look-ups on the event loop. What takes longer (a compiler that is asked, a unit that
+is scanned for the first time, files that are hashed) runs in a thread, one at a time, because the scanner and
+the disk's view are not for several threads; jobs that come meanwhile wait.
+"""
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+from fleetcc.agent.misses import named_files
+from fleetcc.backends.link import FileOrder, Spoken, StaleError
+from fleetcc.command.environment import travelling
+from fleetcc.command.replica import SCANNED, Shipment
+from fleetcc.files.digests import ChangedError, Digests
+from fleetcc.files.disk import RealDisk
+from fleetcc.files.layers import Layer, Layers
+from fleetcc.files.trail import Trails
+from fleetcc.includes.closure import Closure
+from fleetcc.includes.disk import Listing, Stamp
+from fleetcc.includes.scanner import Scanner
+from fleetcc.includes.unit import Search, Unit, absolute
+from fleetcc.model import Reason
+from fleetcc.settings import printable
+from fleetcc.toolchain.contents import UnidentifiedError
+from fleetcc.toolchain.files import CannotShip, Toolchain
+from fleetcc.toolchain.files_cache import ToolchainCache
+from fleetcc.toolchain.native import replaced
+from fleetcc.toolchain.search import Searches, ask, question
+from fleetcc.toolchain.search_dependencies import dependencies
+from fleetcc.wire.files import File
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_MOST_UNITS: Final = 50_000
+_MOST_TOOLCHAINS: Final = 256
+# Compilers go there, or look at where they are by it.
+_DIRECTORY_VARIABLES: Final = (b"PWD", b"TMPDIR", b"TMP", b"TEMP")
+
+
+class CannotShipError(Exception):
+    """The job cannot travel as files."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.text, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a compiler."""
+
+    program: bytes
+    argv: tuple[bytes, ...]
+    cwd: bytes
+    environment: Mapping[bytes, bytes]
+    umask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that can be sent as files."""
+
+    order: FileOrder
+    size: int  # bytes of its sources and headers
+    key: tuple[bytes, ...]  # what is remembered of its misses
+    searched: tuple[bytes, ...]  # directories, for names that a compiler did not find
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened, for people."""
+
+    scans: int = 0
+    asked: Counter[str] = field(default_factory=Counter)  # `cc -M`, by reason
+    missed: int = 0  # compiles that failed for lack of a file that is here
+
+    def as_json(self) -> dict[str, object]:
+        """For `fleetcc status --json`."""
+        return {"scans": self.scans, "asked_preprocessor": dict(self.asked), "missed": self.missed}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `cc -M` added to a closure, and as long as what it holds."""
+
+    closure: Closure
+    files: Mapping[bytes, Stamp]
+    listings: Mapping[bytes, Listing | None]
+    layer: Layer
+
+
+class Inputs:
+    """The files of this machine, for all jobs of one agent."""
+
+    def __init__(self, executor: Executor, state_dir: str) -> None:
+        self._executor = executor
+        self._digest_file = os.path.join(state_dir, "digests")
+        self._disk = RealDisk()
+        self._digests = Digests()
+        self._digests.load(self._digest_file)
+        self._layers = Layers(self._disk, self._digests)
+        self._trails = Trails(self._disk)
+        self._scanner = Scanner(self._disk)
+        self._toolchains = ToolchainCache(state_dir)
+        self._searches = Searches(self._disk)
+        self._tool_layers: dict[Toolchain, Layer] = {}
+        self._scanned: set[Unit] = set()
+        self._asked: dict[Unit, _Asked] = {}
+        self._extra: dict[tuple[bytes, ...], set[bytes]] = {}  # missed once
+        self._sizes: dict[Layer, int] = {}
+        self._turn = asyncio.Lock()
+        self.counts = Counts()
+
+    def content(self, digest: bytes) -> bytes | None:
+        """A blob; None when no file has that content any more. May be called in threads."""
+        return self._digests.content(digest)
+
+    async def prepare(self, invocation: Invocation, shipment: Shipment) -> Prepared:
+        """Everything that the compile can read.
+
+        Raises CannotShipError, StaleError when the files change faster than they are read.
+        """
+        try:
+            async with self._turn:
+                self._disk.begin()
+                return await self._prepare(invocation, shipment)
+        except ChangedError as error:
+            raise StaleError(str(error)) from error
+        except OSError as error:
+            raise CannotShipError(Reason.LOCAL_FILES, str(error)) from error
+
+    async def _prepare(self, invocation: Invocation, shipment: Shipment) -> Prepared:
+        toolchains = {
+            language: await self._toolchain(invocation, shipment, language)
+            for language in dict.fromkeys(shipment.languages)
+        }
+        toolchain = next(iter(toolchains.values()))
+        layers = [await self._tool_layer(each) for each in toolchains.values()]
+        sources: list[Layer] = []
+        searched: dict[bytes, None] = {}
+        for index, language in enumerate(shipment.languages):
+            if language in SCANNED:
+                search = await self._search(invocation, shipment, language)
+                searched.update(dict.fromkeys((*search.quote, *search.angled)))
+                sources += await self._scan(invocation, shipment, index, search)
+            else:
+                path = absolute(invocation.cwd, shipment.sources[index])
+                sources.append(self._layers.of_paths((path,)))
+        layers += sources
+        key = (invocation.cwd, shipment.label, *shipment.outputs)
+        layers.append(self._surroundings(invocation, shipment, key))
+        order = self._order(invocation, shipment, toolchain, tuple(layers))
+        return Prepared(order, sum(map(self._size, sources)), key, tuple(searched))
+
+    def _order(
+        self, invocation: Invocation, shipment: Shipment, toolchain: Toolchain, layers: tuple[Layer, ...]
+    ) -> FileOrder:
+        cwd = invocation.cwd
+        argv = replaced(shipment.argv, toolchain.expansions) if shipment.native else shipment.argv
+        outputs = shipment.outputs if shipment.depfile is None else (*shipment.outputs, shipment.depfile.path)
+        existing = [os.path.join(cwd, path) for path in outputs]
+        return FileOrder(
+            layers=layers,
+            listings={name: self._disk.listing(name) for layer in layers for name in layer.directories},
+            program=toolchain.program,
+            argv=argv,
+            environment=travelling(invocation.environment),
+            cwd=cwd,
+            umask=invocation.umask,
+            returns=tuple(dict.fromkeys(self._real(cwd, path) for path in shipment.write_directories)),
+            existing=tuple(path for path in map(os.path.realpath, filter(os.path.isfile, existing))),
+            label=printable(os.fsdecode(shipment.label)),
+        )
+
+    def learn(self, prepared: Prepared, spoken: Spoken) -> bool:
+        """A compile has failed: was it for lack of files that are here? They are sent from now on."""
+        order = prepared.order
+        here = {path for layer in order.layers for path in layer.entries}
+        found = set()
+        for path in named_files(spoken.stderr, order.cwd, prepared.searched):
+            real = os.path.realpath(path)
+            if real not in here and os.path.isfile(real):
+                found.add(path)
+        if not found:
+            return False
+        self.counts.missed += 1
+        log.warning("%s: missed %s", order.label, printable(repr(sorted(found))))
+        self._extra.setdefault(prepared.key, set()).update(found)
+        return True
+
+    def save(self) -> None:
+        """Keep the digests for the next agent."""
+        try:
+            self._digests.save(self._digest_file)
+        except OSError as error:
+            log.warning("%s: %s", self._digest_file, error)
+
+    def close(self) -> None:
+        """Give the watches back."""
+        self._disk.close()
+        self.save()
+
+    # -- parts
+
+    async def _toolchain(self, invocation: Invocation, shipment: Shipment, language: bytes) -> Toolchain:
+        program, typed = invocation.program, invocation.argv[0]
+        asked = (program, typed, invocation.environment, language, shipment.toolchain_words, invocation.cwd)
+        found = self._toolchains.lookup(*asked)
+        if found is None:
+            found = await self._in_thread(partial(self._toolchains.find, *asked))
+        if isinstance(found, CannotShip):
+            raise CannotShipError(Reason.CANNOT_SHIP, found.reason)
+        return found
+
+    async def _tool_layer(self, toolchain: Toolchain) -> Layer:
+        layer = self._tool_layers.get(toolchain)
+        if layer is None:
+            layer = await self._in_thread(self._layers.of_paths, toolchain.paths)
+            if len(self._tool_layers) > _MOST_TOOLCHAINS:
+                self._tool_layers.clear()
+            self._tool_layers[toolchain] = layer
+        return layer
+
+    async def _search(self, invocation: Invocation, shipment: Shipment, language: bytes) -> Search:
+        cwd, environment = invocation.cwd, invocation.environment
+        words = shipment.search_words
+        asked = question(invocation.program, invocation.argv[0], environment, language, words, cwd)
+        found = self._searches.lookup(asked)
+        if found is not None:
+            return found
+        try:
+            answer = await self._in_thread(ask, asked, environment, cwd)
+        except UnidentifiedError as error:
+            raise CannotShipError(Reason.CANNOT_SHIP, str(error)) from error
+        return self._searches.learn(asked, answer, cwd)
+
+    async def _scan(
+        self, invocation: Invocation, shipment: Shipment, index: int, search: Search
+    ) -> list[Layer]:
+        unit = Unit(
+            cwd=invocation.cwd,
+            source=shipment.sources[index],
+            search=search,
+            language=shipment.languages[index],
+            forced=shipment.forced,
+            definitions=shipment.definitions,
+            trigraphs=shipment.trigraphs,
+            family=shipment.family,
+        )
+        self.counts.scans += 1
+        if unit in self._scanned:
+            closure = self._scanner.scan(unit)
+        else:
+            closure = await self._in_thread(self._scanner.scan, unit)
+            if len(self._scanned) >= _MOST_UNITS:
+                self._scanned.clear()
+            self._scanned.add(unit)
+        missing = self._layers.missing(closure)
+        if missing:
+            await self._in_thread(self._digests.compute, missing)
+        layer = self._layers.of(closure)
+        if not closure.unresolved:
+            return [layer]
+        return [layer, await self._ask_preprocessor(invocation, shipment, index, unit, closure)]
+
+    async def _ask_preprocessor(
+        self, invocation: Invocation, shipment: Shipment, index: int, unit: Unit, closure: Closure
+    ) -> Layer:
+        """What the scan could not find out, `cc -M` lists, as long as nothing that it read has changed."""
+        hopeless = next((one for one in closure.unresolved if not one.reason.preprocessor_knows), None)
+        if hopeless is not None:
+            raise CannotShipError(Reason.LOCAL_FILES, f"{hopeless.reason.text}: {hopeless.detail}")
+        known = self._asked.get(unit)
+        is_known = known is not None and known.closure is closure
+        if known is not None and is_known and self._disk.still(known.files, known.listings):
+            return known.layer
+        for reason in {one.reason for one in closure.unresolved}:
+            self.counts.asked[reason.slug] += 1
+        answer = await self._in_thread(
+            dependencies,
+            invocation.program,
+            shipment.dependency_argv(index),
+            invocation.environment,
+            invocation.cwd,
+        )
+        if answer.paths is None:  # the compiler will say it, exactly
+            return self._layers.of_paths(())
+        paths = [absolute(invocation.cwd, path) for path in answer.paths]
+        directories = _where_else(paths, unit)
+        layer = await self._in_thread(self._layers.of_paths, (*paths, *directories))
+        if len(self._asked) >= _MOST_UNITS:
+            self._asked.clear()
+        files = {path: stamp for path in paths if (stamp := self._disk.file(path)) is not None}
+        listings = {directory: self._disk.listing(directory) for directory in directories}
+        self._asked[unit] = _Asked(closure, files, listings, layer)
+        return layer
+
+    def _surroundings(self, invocation: Invocation, shipment: Shipment, key: tuple[bytes, ...]) -> Layer:
+        """Directories that the compiler goes to, files that options name, and what was missed before."""
+        cwd = invocation.cwd
+        paths = [cwd, *(os.path.join(cwd, path) for path in (*shipment.write_directories, *shipment.files))]
+        paths += [path for name in _DIRECTORY_VARIABLES if (path := invocation.environment.get(name))]
+        paths += [
+            path for path in (os.path.join(cwd, out) for out in shipment.outputs) if os.path.islink(path)
+        ]
+        paths += self._extra.get(key, ())
+        return self._layers.of_paths(path for path in paths if path[:1] == b"/")
+
+    def _real(self, cwd: bytes, path: bytes) -> bytes:
+        whole = absolute(cwd, path)
+        return self._trails.of_directory(whole).real or whole
+
+    def _size(self, layer: Layer) -> int:
+        size = self._sizes.get(layer)
+        if size is None:
+            if len(self._sizes) >= _MOST_UNITS:
+                self._sizes.clear()
+            files = (entry for entry in layer.entries.values() if isinstance(entry, File))
+            size = self._sizes[layer] = sum(file.size for file in files)
+        return size
+
+    async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
+
+def _where_else(paths: Iterable[bytes], unit: Unit) -> tuple[bytes, ...]:
+    """Directories in which a new file could take the place of one of these."""
+    roots = [absolute(unit.cwd, root) for root in (b".", *unit.search.quote, *unit.search.angled)]
+    found: dict[bytes, None] = {}
+    for path in paths:
+        root = max((root for root in roots if path.startswith(root + b"/")), key=len, default=None)
+        if root is not None:
+            within = os.path.dirname(path[len(root) + 1 :])
+            found.update(dict.fromkeys(os.path.join(other, within) for other in roots))
+    return tuple(found)

@@ -1,0 +1,159 @@
+"""What a host's replica of this machine holds, as far as it was told, and what it must be told next.
+
+A warm job finds all of its layers known and says nothing. A new layer is compared path by path. Paths that
+have vanished here are found by the directories that the layer's scan consulted: whatever the replica has in
+one of them and the directory has not is removed.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fleetcc.files.layers import Layer
+from fleetcc.includes.disk import Listing
+from fleetcc.wire.files import Entry, File, ReplicaState, Update
+from fleetcc.wire.fleet_updates import updates
+
+# Layers that are remembered as known; beyond that all are compared once more.
+_MOST_LAYERS: Final = 50_000
+
+Listings = Mapping[bytes, Listing | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to send before a job, and the update that the job needs."""
+
+    updates: Sequence[Update]
+    needed: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """One path of the replica."""
+
+    entry: Entry
+    number: int  # of the update that brought it
+
+
+@dataclass(slots=True)
+class Picture:
+    """One replica, seen from the agent."""
+
+    replica: bytes = b""  # its id; empty: the host has not told any
+    _number: int = 0
+    _stale: list[bytes] = field(default_factory=list)  # to be removed before anything is said
+    _held: dict[bytes, _Held] = field(default_factory=dict)
+    _names: dict[bytes, set[bytes]] = field(default_factory=dict)  # by directory
+    _seen: dict[bytes, Listing | None] = field(default_factory=dict)  # directories as they were last
+    _layers: dict[Layer, int] = field(default_factory=dict)  # with the update that completed each
+
+    def take_state(self, state: ReplicaState) -> None:
+        """The host says which replica it has; one that it cannot vouch for starts empty.
+
+        Where updates were lost with a connection, all that may be there is removed first.
+        """
+        if (state.replica, state.number) == (self.replica, self._number):
+            return
+        is_known = state.replica == self.replica
+        self._stale = [b"/" + name for name in self._names.get(b"/", ())] if is_known else []
+        self.replica, self._number = state.replica, state.number
+        for memory in (self._held, self._names, self._seen, self._layers):
+            memory.clear()
+
+    def change_for(self, layers: Iterable[Layer], listings: Listings, *, is_busy: bool) -> Change:
+        """What the replica lacks of these layers, which it has from now on.
+
+        `listings`: of their directories; `is_busy`: other jobs use the replica now.
+        """
+        needed, new = 0, []
+        for layer in layers:
+            number = self._layers.get(layer)
+            if number is None:
+                new.append(layer)
+            elif number > needed:
+                needed = number
+        if not new:
+            return Change((), needed)
+        vanished, appeared = self._look_around(new, listings)
+        vanished, self._stale = self._stale + vanished, []
+        puts, before, is_changed = self._compare(new)
+        needed = max(needed, before)
+        if vanished or is_changed:
+            self._layers.clear()
+        told: Sequence[Update] = ()
+        if puts or vanished:
+            fork = is_busy and not appeared.isdisjoint(puts)
+            told = tuple(updates(self.replica, self._number + 1, puts, vanished, fork=fork))
+            self._number = needed = told[-1].number
+            self._hold(puts)
+        self._remember(new, needed)
+        return Change(told, needed)
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """These blobs cannot be sent any more: the paths that were to hold them are not in the replica."""
+        gone = frozenset(digests)
+        held = self._held.items()
+        paths = [path for path, one in held if isinstance(one.entry, File) and one.entry.digest in gone]
+        for path in paths:
+            self._drop(path)
+        self._layers.clear()
+
+    def _look_around(self, layers: Iterable[Layer], listings: Listings) -> tuple[list[bytes], set[bytes]]:
+        """Paths of the replica that are no longer here, and paths that have come since their directory was
+        last looked at."""
+        vanished: list[bytes] = []
+        appeared: set[bytes] = set()
+        for directory in {directory for layer in layers for directory in layer.directories}:
+            listing = listings[directory]
+            before = self._seen.get(directory, listing)
+            if directory in self._seen and listing is before:
+                continue
+            self._seen[directory] = listing
+            names = listing.names if listing is not None else frozenset[bytes]()
+            prefix = directory.rstrip(b"/") + b"/"
+            vanished += [prefix + name for name in self._names.get(directory, ()) if name not in names]
+            if before is not listing:
+                old = before.names if before is not None else frozenset[bytes]()
+                appeared.update(prefix + name for name in names - old)
+        for path in vanished:
+            self._drop(path)
+        return vanished, appeared
+
+    def _compare(self, layers: Iterable[Layer]) -> tuple[dict[bytes, Entry], int, bool]:
+        """Entries that the replica lacks; the update that brought the last of the others; has one changed?"""
+        puts: dict[bytes, Entry] = {}
+        needed, is_changed = 0, False
+        held = self._held
+        for layer in layers:
+            for path, entry in layer.entries.items():
+                known = held.get(path)
+                if known is None:
+                    puts[path] = entry
+                elif known.entry is entry or known.entry == entry:
+                    needed = max(needed, known.number)
+                else:
+                    puts[path] = entry
+                    is_changed = True
+        return puts, needed, is_changed
+
+    def _hold(self, puts: Mapping[bytes, Entry]) -> None:
+        for path, entry in puts.items():
+            self._held[path] = _Held(entry, self._number)
+            directory, name = os.path.split(path)
+            self._names.setdefault(directory, set()).add(name)
+
+    def _remember(self, layers: Iterable[Layer], number: int) -> None:
+        if len(self._layers) >= _MOST_LAYERS:
+            self._layers.clear()
+        for layer in layers:
+            self._layers[layer] = number
+
+    def _drop(self, path: bytes) -> None:
+        """This path, and everything below it."""
+        self._held.pop(path, None)
+        directory, name = os.path.split(path)
+        self._names.get(directory, set()).discard(name)
+        for child in self._names.pop(path, ()):
+            self._drop(path + b"/" + child)

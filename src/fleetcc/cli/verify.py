@@ -1,0 +1,51 @@
+"""`fleetcc verify -- g++ …` or `-- make …`: compile on hosts and here, and say what differs."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from fleetcc.agent.client import ask_agent
+from fleetcc.errors import UsageError
+from fleetcc.settings import load_settings
+from fleetcc.toolchain.identify import looks_like_a_compiler
+
+
+@click.command(
+    name="verify", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.option(
+    "--verify", "--sample", "share", metavar="SHARE",
+    help="Compile this share of a build's jobs twice: 1%, 0.05. Default: 100%.", default="100%",
+)  # fmt: skip
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(share: str, words: tuple[str, ...]) -> None:
+    """Run COMMAND, a compile or a build that calls fleetcc, compare what hosts make with the same made here.
+
+    What was made here is what the build gets. Exits with 1 when anything differed, else as COMMAND does.
+    Examples: fleetcc verify -- g++ -O2 -c x.cc -o x.o; fleetcc verify --sample 1% -- make -j40
+    """
+    settings = load_settings(os.environb)
+    environment = {**os.environ, "FLEETCC_VERIFY": share}
+    load_settings({os.fsencode(name): os.fsencode(value) for name, value in environment.items()})
+    argv = list(words)
+    if looks_like_a_compiler(os.fsencode(argv[0])):
+        argv.insert(0, "fleetcc")
+    before = _found(settings.agent_dir)
+    try:
+        status = subprocess.run(argv, env=environment, check=False).returncode
+    except OSError as error:
+        raise UsageError(f"{argv[0]}: {error.strerror}") from error
+    after = _found(settings.agent_dir)
+    count, differed = (after[name] - before.get(name, 0) for name in ("verified", "differed"))
+    for text in after["differences"][len(after["differences"]) - differed :] if differed else ():
+        click.echo(f"differs: {text}")
+    click.echo(f"{count} compiles verified, {differed} differed" if count else "no compile went to a host")
+    raise SystemExit(1 if differed else 128 - status if status < 0 else status)
+
+
+def _found(agent_dir: str) -> Mapping[str, Any]:
+    status = ask_agent(agent_dir, "status")
+    return status if status is not None else {"verified": 0, "differed": 0, "differences": []}

@@ -1,0 +1,70 @@
+"""What is known of one directory under one spelling of its path."""
+
+from typing import TypeAlias
+
+from fleetcc.files.stamps import RealStamp
+from fleetcc.includes.disk import Listing
+from fleetcc.wire.files import Directory, Link
+
+# What lies at one name when no link is followed: a link, a directory, anything else (True), nothing (None).
+Step: TypeAlias = Link | Directory | bool | None
+
+
+class Folder:
+    """One directory as it was in `moment`, and what its watch keeps true about the names in it.
+
+    `token` is replaced whenever something about it may have changed: one that is still there after the
+    moment's look proves that every answer about its names is still the same. `way` is the same for steps
+    alone, and needs no look: a watched directory's parent tells when its path leads elsewhere.
+    """
+
+    __slots__ = (
+        "ctime_ns",
+        "device",
+        "inode",
+        "listing",
+        "moment",
+        "path",
+        "prefix",
+        "settled",
+        "stamps",
+        "steps",
+        "token",
+        "unwatchable",
+        "up_to_date",
+        "watch",
+        "way",
+    )
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.prefix = path if path == b"/" else path + b"/"
+        self.moment = -1
+        self.token = object()
+        self.way = object()
+        self.device = self.inode = self.ctime_ns = -1  # -1: there is no such directory
+        self.settled = False  # the next change will show in its ctime
+        self.listing: Listing | None = None
+        self.up_to_date = False  # the listing is of this ctime
+        self.watch: int | None = None
+        self.unwatchable = False
+        self.stamps: dict[bytes, RealStamp | None] = {}  # of files, only while it is watched
+        self.steps: dict[bytes, Step] = {}  # likewise
+
+    @property
+    def exists(self) -> bool:
+        """Was it there at the last look?"""
+        return self.inode != -1
+
+    def forget_names(self) -> None:
+        """Nothing keeps the answers about its names true any longer."""
+        self.stamps.clear()
+        self.steps.clear()
+        self.token, self.way = object(), object()
+
+    def forget_name(self, name: bytes, *, moved: bool) -> None:
+        """Something happened to one name; `moved`: it may stand for something else now."""
+        if self.stamps.pop(name, False) is not False:
+            self.token = object()
+        if moved and self.steps.pop(name, False) is not False:
+            self.way = object()

@@ -1,0 +1,177 @@
+"""Which file brings which others, in one context: nodes that are resolved once and walked by every unit."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from fleetcc.includes.disk import Disk, Stamp
+from fleetcc.includes.parsed import Dialect, Kind, Parsed
+from fleetcc.includes.places import Hit, Places, unique
+from fleetcc.includes.sources import Sources
+
+# Beside ranks in the search path, what a node's place can be: text for the assembler alone, and the unit itself.
+TEXT: Final = -2
+SOURCE: Final = -3
+
+
+class Node:
+    """One file as one place in the search path led to it: #include_next goes on from there."""
+
+    __slots__ = (
+        "absent",
+        "children",
+        "directories",
+        "is_resolved",
+        "is_special",
+        "leaves",
+        "parsed",
+        "path",
+        "place",
+        "stamp",
+    )
+
+    def __init__(self, path: bytes, place: int) -> None:
+        self.path = path
+        self.place = place
+        self.stamp: Stamp | None = None
+        self.parsed: Parsed | None = None
+        self.is_resolved = False
+        self.is_special = False  # plain names do not say it all
+        self.children: frozenset[Node] = frozenset()
+        self.leaves: tuple[bytes, ...] = ()
+        self.directories: tuple[bytes, ...] = ()
+        self.absent: tuple[bytes, ...] = ()
+
+
+class Found:
+    """What some names lead to."""
+
+    def __init__(self) -> None:
+        self.children: dict[Node, None] = {}
+        self.leaves: list[bytes] = []
+        self.directories: list[bytes] = []
+        self.absent: list[bytes] = []
+
+
+class Graph:
+    """The nodes of one context."""
+
+    def __init__(self, disk: Disk, places: Places, sources: Sources, dialect: Dialect) -> None:
+        self._disk = disk
+        self.places: Final = places
+        self._sources = sources
+        self._dialect = dialect
+        self.nodes: dict[tuple[bytes, int], Node] = {}
+
+    def renew(self) -> None:
+        """Begin a scan: whatever rests on something that has changed is resolved again when it is met."""
+        changed, appeared = self.places.renew()
+        if changed or appeared:
+            for node in self.nodes.values():
+                if not (changed.isdisjoint(node.directories) and appeared.isdisjoint(node.absent)):
+                    node.is_resolved = False
+
+    def node(self, path: bytes, place: int) -> Node:
+        """The node there, known or new."""
+        node = self.nodes.get((path, place))
+        if node is None:
+            node = self.nodes[path, place] = Node(path, place)
+        return node
+
+    def refresh(self, node: Node, stamp: Stamp) -> None:
+        """Make a node that of this version of its file."""
+        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node))
+        node.stamp = stamp
+        if parsed is node.parsed and node.is_resolved:
+            return
+        found = Found()
+        for name in parsed.quoted:
+            self.look(node, Kind.INCLUDE, name, quoted=True, found=found)
+        for name in parsed.angled:
+            self.look(node, Kind.INCLUDE, name, quoted=False, found=found)
+        for kind, name, quoted in parsed.others:
+            self.look(node, kind, name, quoted=quoted, found=found)
+        node.parsed = parsed
+        node.is_special = parsed.is_special
+        node.children = frozenset(found.children)
+        node.leaves = unique(found.leaves)
+        node.directories = unique(found.directories)
+        node.absent = unique(found.absent)
+        node.is_resolved = True
+
+    def lose(self, path: bytes) -> None:
+        """A file that was found is gone, unnoticed by any listing."""
+        self.places.forget(path)
+        for node in self.nodes.values():
+            if path in node.leaves or any(child.path == path for child in node.children):
+                node.is_resolved = False
+
+    def look(self, node: Node, kind: Kind, name: bytes, *, quoted: bool, found: Found) -> None:
+        """Find what a name in this file can be, for both families of compilers."""
+        places = self.places
+        directory = node.path.rpartition(b"/")[0] or b"/"
+        match kind:
+            case Kind.INCLUDE:
+                self._take(self._normal(directory, name, quoted=quoted), found, leaf=False)
+            case Kind.PROBE:
+                self._take(self._normal(directory, name, quoted=quoted), found, leaf=True)
+            case Kind.NEXT | Kind.PROBE_NEXT:
+                hits = self._next(node.place, directory, name, quoted=quoted)
+                self._take(hits, found, leaf=kind is Kind.PROBE_NEXT)
+            case Kind.EMBED:
+                beside = [places.beside(each, name) for each in (directory, *places.embed)]
+                self._take([*beside, *self._normal(directory, name, quoted=quoted)], found, leaf=True)
+            case Kind.ASSEMBLER | Kind.BINARY:
+                # GNU as looks in its working directory, newer ones beside the includer too, and in -I.
+                beside = [places.beside(each, name) for each in (places.cwd, directory)]
+                hits = [*beside, *(places.along(start, name) for start in range(len(places.path)))]
+                self._take(hits, found, leaf=kind is Kind.BINARY, place=TEXT)
+
+    def _normal(self, directory: bytes, name: bytes, *, quoted: bool) -> list[Hit]:
+        places = self.places
+        if name[:1] == b"/":
+            return [places.beside(b"/", name)]
+        if not quoted:
+            return [places.along(places.angled_from, name)]
+        if not places.includer_first:
+            return [places.along(0, name)]
+        beside = places.beside(directory, name)
+        return [beside] if beside.path is not None else [beside, places.along(0, name)]
+
+    def _next(self, place: int, directory: bytes, name: bytes, *, quoted: bool) -> list[Hit]:
+        """Go on after the directory where the includer was found.
+
+        One that was not found along the path: gcc begins the path anew when it was beside its own includer,
+        else both take #include_next for #include.
+        """
+        if place >= 0 and name[:1] != b"/":
+            return [self.places.along(place + 1, name)]
+        return [*self._normal(directory, name, quoted=quoted), self.places.along(0, name)]
+
+    def _take(self, hits: Iterable[Hit], found: Found, *, leaf: bool, place: int | None = None) -> None:
+        for hit in hits:
+            found.leaves += hit.leaves
+            found.directories += hit.directories
+            found.absent += hit.absent
+            if hit.path is None:
+                continue
+            if leaf:
+                found.leaves.append(hit.path)
+            else:
+                found.children[self.node(hit.path, hit.place if place is None else place)] = None
+
+    def forced(self, name: bytes, found: Found) -> None:
+        """Look for what -include or -imacros names: in the working directory, then as "..."."""
+        beside = self.places.beside(self.places.cwd, name)
+        hits = [beside] if beside.path is not None or name[:1] == b"/" else [beside, self.places.along(0, name)]
+        self._take(hits, found, leaf=False)
+
+    def preincluded(self, name: bytes, found: Found) -> None:
+        """Look for what a compiler includes by itself, as <...>."""
+        self._take([self.places.along(self.places.angled_from, name)], found, leaf=False)
+
+    def _dialect_of(self, node: Node) -> Dialect:
+        if node.place == TEXT:
+            return Dialect.PLAIN_ASSEMBLER
+        if node.place == SOURCE and self._dialect is Dialect.C:
+            return Dialect.SOURCE
+        return self._dialect

@@ -1,0 +1,89 @@
+"""What all jobs made of files share on a server: the sandbox, the blobs and the replicas.
+
+Nothing of it exists before the first fleet client comes; a server that cannot sandbox never has any.
+"""
+
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from fleetcc.sandbox.probe import CannotSandbox, Sandbox, find_helper, probe
+from fleetcc.server.job import in_thread
+from fleetcc.server.options import ServerOptions
+from fleetcc.store.binding import Binding
+from fleetcc.store.blobs import BlobStore
+from fleetcc.store.errors import StoreError
+from fleetcc.store.replicas import Replicas
+
+if TYPE_CHECKING:
+    from fleetcc.server.replica_session import ReplicaSession
+
+_log: Final = logging.getLogger(__name__)
+
+# Agents whose replicas are kept; each has some thousand small files.
+MAX_REPLICAS: Final = 64
+
+
+class Files:
+    """One server process's part of it."""
+
+    def __init__(self, options: ServerOptions, pool: ThreadPoolExecutor) -> None:
+        self._options = options
+        self._pool = pool
+        self._is_trimming = False
+        self.sandbox: Sandbox | None = None
+        self.obstacle = "it is still finding out whether it can"  # why there is no sandbox
+        self.sessions: set[ReplicaSession] = set()
+
+    async def prepare(self) -> None:
+        """Find out whether jobs made of files can run here."""
+        try:
+            await in_thread(self._pool, self._prepare)
+        except (StoreError, OSError) as error:
+            self.obstacle = str(error)
+        if self.obstacle:
+            _log.warning("no jobs made of files: %s", self.obstacle)
+
+    def _prepare(self) -> None:
+        directory = self._options.state_directory
+        found = probe(directory, find_helper(os.environ))
+        if isinstance(found, CannotSandbox):
+            self.obstacle = f"{found.reason}; {found.remedy}"
+            return
+        blobs = BlobStore(os.path.join(directory, "blobs"), self._options.store_bytes)
+        replicas = os.path.join(directory, "replicas")
+        self.blobs = blobs
+        self.replicas = Replicas(replicas, blobs, self._options.store_bytes, MAX_REPLICAS)
+        self.sandbox, self.obstacle = found, ""
+
+    def arrived(self, stored: list[tuple[bytes, int]]) -> None:
+        """Blobs are in the store: whoever waits for them goes on."""
+        failed: list[Binding] = []
+        for digest, size in stored:
+            failed += self.replicas.arrived(digest, size)
+        for session in list(self.sessions):
+            session.settled(failed)
+            session.work()
+
+    async def tidy(self) -> None:
+        """Keep to the limits, now and then."""
+        if self._is_trimming or not self.blobs.is_trim_due:
+            return
+        self._is_trimming = True
+        try:
+            await in_thread(self._pool, self.replicas.evict)
+            await in_thread(self._pool, self.blobs.trim)
+        except (StoreError, OSError) as error:
+            _log.error("tidying the store: %s", error)
+        finally:
+            self._is_trimming = False
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self.sandbox is not None:
+            self.sandbox.close()
+            with contextlib.suppress(StoreError, OSError):
+                self.replicas.shut()
+                self.blobs.close()

@@ -1,0 +1,87 @@
+"""The files of a job for a stock host, in the order and form of distcc's include server."""
+
+from fleetcc.backends.pump import (
+    LinkTarget,
+    PumpFiles,
+    PumpOrder,
+    PumpSpoken,
+    names_a_server_root,
+    plain_bytes,
+    pump_request,
+)
+from fleetcc.server.pump_tree import plan_tree
+from fleetcc.wire import lzo
+from fleetcc.wire.distcc import RequestReader
+from fleetcc.wire.pump import Content, PumpBody, PumpHead, Target
+
+
+def test_entries_are_files_system_directories_links_and_forced_directories():
+    files = PumpFiles()
+    files.add_directory(b"/p/only")
+    files.add_link(b"/p/link", b"real")
+    files.add_system_directory(b"/usr/include")
+    files.add_file(b"/p/t.c", b"int x;\n")
+
+    assert files.entries() == (
+        (b"/p/t.c", b"int x;\n"),
+        (b"/usr/include", LinkTarget(b"../" * 22 + b"usr/include")),
+        (b"/p/link", LinkTarget(b"real")),
+        (b"/p/only/forcing_technique_271828", b""),
+    )
+
+
+def test_what_lies_in_a_system_directory_is_not_sent():
+    files = PumpFiles()
+    for path in (b"/usr/include/c++/12", b"/usr/include", b"/usr/include/c++"):
+        files.add_system_directory(path)
+    files.add_file(b"/usr/include/stdio.h", b"x")
+    files.add_link(b"/usr/include/link.h", b"stdio.h")
+    files.add_directory(b"/usr/include/sys")
+
+    assert [path for path, _ in files.entries()] == [b"/usr/include"]
+
+
+def test_a_directory_in_which_something_is_needs_no_forcing():
+    files = PumpFiles()
+    files.add_file(b"/p/a/b/t.h", b"x")
+    files.add_directory(b"/p/a")
+    files.add_directory(b"/p/a/b")
+
+    assert [path for path, _ in files.entries()] == [b"/p/a/b/t.h"]
+
+
+def test_a_file_with_an_absolute_name_says_it():
+    files = PumpFiles()
+    files.add_file(b"/p/t.h", b"int x;\n", b'/q/"a\\b".h')
+
+    assert files.entries() == ((b"/p/t.h", b'#line 1 "/q/\\"a\\\\b\\".h"\nint x;\n'),)
+
+
+def test_a_request_is_read_as_it_was_meant_and_makes_a_tree():
+    files = PumpFiles()
+    files.add_file(b"/p/t.c", b"int x;\n" * 100)
+    files.add_link(b"/p/l", b"/p")
+    files.add_system_directory(b"/usr/include")
+    order = PumpOrder((b"gcc", b"-c", b"t.c"), b"/p", files.entries())
+
+    head, body = RequestReader().receive(b"".join(pump_request(order)))
+
+    assert head == PumpHead(b"/p", (b"gcc", b"-c", b"t.c"), 3)
+    assert isinstance(body, PumpBody)
+    source, _, link = body.files
+    assert isinstance(source.holds, Content)
+    assert lzo.decompress(source.holds.raw, 1000) == b"int x;\n" * 100
+    assert link.holds == Target(b"/p")
+    assert plain_bytes(order) == 700
+    assert plan_tree(b"/p", body.files).own == (b"/usr/include",)
+
+
+def test_a_servers_root_is_found_wherever_it_is():
+    def spoken(output: bytes = b"", stderr: bytes = b"", dependencies: bytes = b"") -> PumpSpoken:
+        return PumpSpoken(0, b"", stderr, output, 0.1, dependencies=dependencies)
+
+    leak = b"x/tmp/distccd_aB3xyz/home"
+    assert names_a_server_root(spoken(output=leak))
+    assert names_a_server_root(spoken(stderr=leak))
+    assert names_a_server_root(spoken(dependencies=leak))
+    assert not names_a_server_root(spoken(b"distccd", b"/home/distccd", b"/usr/bin/distccd"))
