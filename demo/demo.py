@@ -1,4 +1,5 @@
-"""The main job on real input: libsodium with make, Box2D with ninja and with make, through two servers.
+"""The main job on real input: libsodium with make, Box2D with ninja and with make, through two servers
+that have no compiler: it travels to them as files, like sources and headers (replica mode).
 
 Each project is built twice in the same place, first by the compiler alone, then through fleetcc, and every
 object of the second build is compared with the first, byte for byte. Starts and ends its own servers and its
@@ -199,7 +200,8 @@ def start_server(
         "2",
     ]
     command += ["--state-dir", state, "--log-file", log]
-    server = subprocess.Popen(command, env=dict(environment))
+    # On their PATH there is no compiler at all.
+    server = subprocess.Popen(command, env={**environment, "FLEETCCD_PATH": "/nonexistent"})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         try:

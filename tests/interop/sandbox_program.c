@@ -83,8 +83,8 @@ static int identity(void)
     struct utsname system;
     char line[256];
     uname(&system);
-    printf("uid %u %u\ngid %u %u\npid %d\nsession %d\nhost %s\nnnp %d\n", getuid(), geteuid(), getgid(), getegid(),
-           getpid(), getsid(0) == getpid(), system.nodename, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    printf("uid %u %u\ngid %u %u\npid %d\ngroup %d\nhost %s\nnnp %d\n", getuid(), geteuid(), getgid(), getegid(),
+           getpid(), getpgrp() == getpid(), system.nodename, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     FILE *status = fopen("/proc/self/status", "r");
     while (fgets(line, sizeof line, status))
         if (strncmp(line, "Cap", 3) == 0 || strncmp(line, "Groups", 6) == 0 || strncmp(line, "Seccomp:", 8) == 0)

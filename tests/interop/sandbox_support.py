@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from fleetcc.sandbox.outcome import Outcome
 from fleetcc.sandbox.probe import CannotSandbox, Sandbox, probe
@@ -88,7 +88,7 @@ def as_user(user: int, work: Callable[[], _T]) -> _T:
     worked, result = pickle.loads(data)
     if not worked:
         raise AssertionError(result)
-    return result
+    return cast("_T", result)
 
 
 def _attempt(user: int, work: Callable[[], object]) -> bytes:

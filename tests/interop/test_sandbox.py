@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetcc.sandbox.outcome import Ended, Killed, NotStarted, Stage
+from fleetcc.sandbox.outcome import Ended, Killed, NotStarted, Stage, outcome
 from fleetcc.sandbox.spec import Limits
 from tests.interop.sandbox_support import (
     ORDINARY,
@@ -107,7 +107,7 @@ def test_the_program_is_nobody_special(place):
     told = place.run(place.spec("identity")).stdout.decode()
 
     inside = place.user or 65534
-    assert f"uid {inside} {inside}\ngid {inside} {inside}\npid 2\nsession 1\nhost fleetcc\nnnp 1\n" in told
+    assert f"uid {inside} {inside}\ngid {inside} {inside}\npid 2\ngroup 1\nhost fleetcc\nnnp 1\n" in told
     capabilities = [line.split()[1] for line in told.splitlines() if line.startswith("Cap")]
     assert [int(each, 16) for each in capabilities] == [0] * 5
     assert "Seccomp:\t2" in told
@@ -418,6 +418,29 @@ def test_nothing_is_left_behind(place):
     assert place.act(work) == first
     assert sorted(path.name for path in place.tree.parent.iterdir()) == ["state", "tree"]
     assert list((place.tree.parent / "state").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "spec", [b"", b"x", b"\0", b"fleetcc-sandbox 2\0", b"fleetcc-sandbox 1\0/\0/\0/cc\x0022\0", b"\0" * 500]
+)
+def test_a_spec_that_is_none_is_refused(programs, spec):
+    with open(os.memfd_create("spec"), "r+b", buffering=0) as file:
+        file.write(spec)
+        reading, writing = os.pipe()
+        command = [programs / "fleetcc-sandbox", "run", str(file.fileno()), str(writing)]
+        done = subprocess.run(command, pass_fds=(file.fileno(), writing), check=False)
+        os.close(writing)
+        with open(reading, "rb") as status:
+            found = outcome([status.read()])
+
+    assert (done.returncode, found) == (125, NotStarted(Stage.SPEC, errno.EBADMSG))
+
+
+def test_numbers_and_counts_of_a_spec_are_checked(programs):
+    good = [b"fleetcc-sandbox 1", b"/", b"/", b"/cc", b"22", *[b"0"] * 6, b"1", b"0", b"cc", b""]
+    for place, wrong in [(4, b"9"), (5, b"-1"), (6, b""), (7, b"x"), (8, b"9" * 30), (11, b"2"), (11, b"0"),
+                         (12, b"1"), (11, b"%d" % (1 << 62))]:  # fmt: skip
+        test_a_spec_that_is_none_is_refused(programs, b"\0".join([*good[:place], wrong, *good[place + 1 :]]))
 
 
 def test_a_helper_told_nonsense_refuses(programs):

@@ -12,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
 
 from fleetcc.agent.client import ask_agent
+from tests.interop.sandbox_support import as_user
 from tests.support.launcher import ROOT, compile_launcher, is_alive, mode_of, write_program
 
 T = TypeVar("T")
@@ -25,7 +27,10 @@ T = TypeVar("T")
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 20.0
 # What an agent may leave in its folder.
-FOLDER_FILES: Final = frozenset({"socket", "agent.lock", "lock", "agent.log", "history", "identities"})
+FOLDER_FILES: Final = frozenset(
+    {"socket", "agent.lock", "lock", "agent.log", "history", "identities", "digests"}
+)
+NATIVE_SPECS: Final = re.compile(r"native-[0-9a-f]{16}\.specs")
 # What no test provokes without saying so.
 _TROUBLE: Final = re.compile(r"^.* (?:ERROR|CRITICAL) .*$|^Traceback.*$", re.MULTILINE)
 
@@ -70,6 +75,7 @@ class Client:
     environment: dict[str, str] = field(default_factory=dict)
     expects_trouble: bool = False  # the agent's log may hold errors
     expects_leftovers: bool = False  # something was killed that could not clear up
+    user: int = field(default_factory=os.geteuid)  # who runs the commands
 
     def __post_init__(self) -> None:
         self.folder = self.root / "agent"
@@ -78,6 +84,7 @@ class Client:
         self.temp = self.root / "tmp"
         for folder in (self.work, self.home, self.temp):
             folder.mkdir()
+            os.chown(folder, self.user, -1)
         self.environment = {
             "PATH": f"{self.bin}:{SYSTEM_PATH}",
             "HOME": str(self.home),
@@ -104,6 +111,8 @@ class Client:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         } | options
+        if self.user != os.geteuid():
+            settings |= {"user": self.user, "group": self.user, "extra_groups": ()}
         variables = self.environment | dict(env or {})
         return subprocess.Popen(argv, env=variables, stdin=subprocess.DEVNULL, **settings)
 
@@ -134,6 +143,9 @@ class Client:
         path = self.work / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        if self.user != os.geteuid():
+            for each in (path, *path.parents[: len(path.relative_to(self.work).parts) - 1]):
+                os.chown(each, self.user, self.user)
         return path
 
     def same_as_plain(self, *argv: Any, outputs: Sequence[str | bytes] = (), **options: Any) -> Result:
@@ -165,9 +177,14 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """The agent's answer to `status`."""
-        answer = ask_agent(str(self.folder), "status")
+        answer = self._ask("status")
         assert answer is not None, f"no agent; its log:\n{self.log}"
         return answer
+
+    def _ask(self, verb: str) -> dict[str, Any] | None:
+        """An agent's folder is its user's alone."""
+        ask = partial(ask_agent, str(self.folder), verb)
+        return ask() if self.user == os.geteuid() else as_user(self.user, ask)
 
     def idle_status(self) -> dict[str, Any]:
         """The same once no job is left."""
@@ -186,7 +203,7 @@ class Client:
     @property
     def agent_pid(self) -> int | None:
         """The process that serves the folder."""
-        answer = ask_agent(str(self.folder), "status")
+        answer = self._ask("status")
         return int(str(answer["pid"])) if answer is not None else None
 
     @property
@@ -200,7 +217,7 @@ class Client:
         pid = self.agent_pid
         if pid is not None:
             self._assert_at_rest(pid)
-            ask_agent(str(self.folder), "stop")
+            self._ask("stop")
             assert wait_for_end(pid), f"the agent did not leave; its log:\n{self.log}"
             assert not (self.folder / "socket").exists()
         self._assert_clean()
@@ -220,7 +237,8 @@ class Client:
         assert [name for name in self.files() if ".fleetcc" in name] == []
         assert os.listdir(self.temp) == []
         if self.folder.is_dir():
-            assert set(os.listdir(self.folder)) <= FOLDER_FILES
+            found = {name for name in os.listdir(self.folder) if not NATIVE_SPECS.fullmatch(name)}
+            assert found <= FOLDER_FILES
 
 
 def _link(path: str) -> str:

@@ -4,9 +4,11 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Self
 
 from fleetcc.wire import zstd
+from fleetcc.wire.files import Contents, FileJob, Gone, Missing, ReplicaState
 from fleetcc.wire.fleet import (
     OPENING,
     Blob,
@@ -95,6 +97,8 @@ class FleetClient:
     drained: list[Drain] = field(default_factory=list)
     errors: list[tuple[int, Error]] = field(default_factory=list)  # that are no job's end
     pings: list[Ping] = field(default_factory=list)
+    replicas: list[ReplicaState] = field(default_factory=list)
+    missing: dict[bytes, None] = field(default_factory=dict)  # asked for, and not answered yet
     last_id: int = 0
     reader: FrameReader = field(default_factory=FrameReader)
     outputs: dict[int, bytearray] = field(default_factory=dict)
@@ -152,6 +156,28 @@ class FleetClient:
         job = self.offer(compiler, argv, source, **rest)  # type: ignore[arg-type]
         self.upload(job, source)
         return job
+
+    def run_files(self, job: FileJob) -> int:
+        """Send a job made of files; its id."""
+        self.last_id += 1
+        self.grants -= 1
+        self.say(job, self.last_id)
+        return self.last_id
+
+    def contents(self, *blobs: bytes) -> None:
+        """Send these blobs as they are, asked for or not."""
+        named = tuple((sha256(blob).digest(), len(blob)) for blob in blobs)
+        for digest, _ in named:
+            self.missing.pop(digest, None)
+        raw = b"".join(blobs)
+        self.say(Contents(named, len(raw)))
+        self.blobs(0, raw)
+
+    def gone(self, *digests: bytes) -> None:
+        """These blobs are not here any more."""
+        for digest in digests:
+            self.missing.pop(digest, None)
+        self.say(Gone(digests))
 
     def cancel(self, job: int) -> None:
         """Nobody waits for it."""
@@ -241,21 +267,29 @@ class FleetClient:
             case Result():
                 assert job not in self.done, f"two answers to job {job}"
                 self.done[job] = Done(result=message, raw=bytes(self.outputs.pop(job, b"")))
-            case Error(code="unknown-message"):
-                self.errors.append((job or -1, message))
-            case Error() if job:
-                assert job not in self.done, f"two answers to job {job}"
-                self.done[job] = Done(error=message)
             case Error():
-                self.errors.append((0, message))
+                self._keep_error(job, message)
             case Ping():
                 self.pings.append(message)
                 if not message.answer and self.answers_pings:
                     self.say(Ping(message.token, answer=True))
+            case ReplicaState():
+                self.replicas.append(message)
+            case Missing():
+                self.missing.update(dict.fromkeys(message.digests))
             case Drain():
                 self.drained.append(message)
             case _:
                 raise AssertionError(f"{message} from a server")
+
+    def _keep_error(self, job: int, error: Error) -> None:
+        if error.code == "unknown-message":
+            self.errors.append((job or -1, error))
+        elif job:
+            assert job not in self.done, f"two answers to job {job}"
+            self.done[job] = Done(error=error)
+        else:
+            self.errors.append((0, error))
 
 
 def connect(
@@ -264,11 +298,12 @@ def connect(
     *,
     capabilities: Sequence[str] = ("zstd",),
     answers_pings: bool = True,
+    replica: bytes = b"",
 ) -> FleetClient:
     """Say HELLO and wait for the WELCOME that knows all compilers."""
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client = FleetClient(sock, answers_pings)
-    client.send(OPENING + encode(0, Hello(agent, "test 1", "ann@laptop", tuple(capabilities))))
+    client.send(OPENING + encode(0, Hello(agent, "test 1", "ann@laptop", tuple(capabilities), replica)))
     client.wait_until(lambda: client.welcomes and not client.welcome.looking)
     return client

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from fleetcc.errors import ProtocolError
 from fleetcc.toolchain.identity_cache import IdentityCache
 from fleetcc.wire import zstd
 from fleetcc.wire.distcc import RequestHead, Response, ResponseReader
+from fleetcc.wire.files import Contents, FileJob, Gone, Left, Missing
 from fleetcc.wire.fleet import (
     OPENING,
     Blob,
@@ -57,7 +58,9 @@ class Session:
             self._opened += self._receive(len(OPENING) - len(self._opened))
         if self._opened != OPENING:
             raise LeftError
-        assert isinstance(self.next(Hello).message, Hello)
+        hello = self.next(Hello).message
+        assert isinstance(hello, Hello)
+        self.hello = hello
 
     def _receive(self, most: int) -> bytes:
         data = self.connection.recv(most)
@@ -123,6 +126,45 @@ class Session:
             assert isinstance(blob.message, Blob)
             data += blob.message.data
         return number, job, zstd.unpack(job.encoding, data, job.plain_bytes)
+
+    def take_file_job(self) -> tuple[int, FileJob]:
+        """A job made of files that was granted: its id and what it says. Updates before it are heard."""
+        number, job = self.next(FileJob)
+        assert isinstance(job, FileJob)
+        self.server.jobs.append(number)
+        return number, job
+
+    def blobs(self, *digests: bytes) -> dict[bytes, bytes]:
+        """Ask for these blobs and take them, plain; what the client says to be gone is left out."""
+        self.send(Missing(digests))
+        found: dict[bytes, bytes] = {}
+        gone: set[bytes] = set()
+        while len(found) + len(gone) < len(digests):
+            message = self.next(Contents, Gone).message
+            if isinstance(message, Gone):
+                gone.update(message.digests)
+                continue
+            assert isinstance(message, Contents)
+            raw = b""
+            while len(raw) < message.raw_bytes:
+                blob = self.next(Blob).message
+                assert isinstance(blob, Blob)
+                raw += blob.data
+            plain = zstd.unpack(message.encoding, raw, sum(size for _, size in message.blobs))
+            for digest, size in message.blobs:
+                found[digest], plain = plain[:size], plain[size:]
+        return found
+
+    def files_result(self, number: int, status: int, stderr: bytes, files: Mapping[bytes, bytes]) -> None:
+        """A whole result of a job made of files, with what it left by path."""
+        parts = tuple(Part("file", len(data), len(data)) for data in files.values())
+        if stderr:
+            parts = (Part("stderr", len(stderr), len(stderr)), *parts)
+        left = tuple(Left(path, 0o644) for path in files)
+        self.send_bytes(b"".join(encode_bulk(Output, number, b"".join((stderr, *files.values())))))
+        self.send(Result(status, parts, run_seconds=0.01, files=left), job=number)
+        if number in self.server.jobs:
+            self.server.jobs.remove(number)
 
     def answer(self, number: int, job: Job, source: bytes) -> None:
         """What a true server would answer."""

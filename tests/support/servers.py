@@ -107,22 +107,29 @@ def start_fleetccd(
     *options: str,
     environment: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
+    user: int = 0,
 ) -> Fleetccd:
-    """Start a daemon on a free loopback port and wait until it is ready."""
+    """Start a daemon on a free loopback port and wait until it is ready. Started by root it becomes `user`."""
     for _ in range(5):
-        server = _launch(directory, options, environment or {}, state_dir)
+        server = _launch(directory, options, environment or {}, state_dir, user)
         if server is not None:
             return server
     raise AssertionError("no free port for fleetccd")
 
 
 def _launch(
-    directory: Path, options: Sequence[str], environment: Mapping[str, str], state_dir: Path | None
+    directory: Path,
+    options: Sequence[str],
+    environment: Mapping[str, str],
+    state_dir: Path | None,
+    user: int,
 ) -> Fleetccd | None:
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     server_tmp, log_file = directory / "tmp", directory / "fleetccd.log"
     server_tmp.mkdir(exist_ok=True)
+    if user and os.geteuid() == 0:
+        os.chown(server_tmp, user, -1)
     states = state_dir or directory / "state"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as readiness:
         readiness.bind("")  # the kernel chooses an abstract name
@@ -130,7 +137,7 @@ def _launch(
         name = readiness.getsockname().decode()
         with open(log_file, "ab") as log:
             process = subprocess.Popen(
-                [*FLEETCCD, *base_options(states), "--listen", "127.0.0.1", "--port", str(port), *options],
+                [*FLEETCCD, *base_options(states, user), *_listening(port), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -145,12 +152,16 @@ def _launch(
     raise AssertionError(f"fleetccd did not start: status {status}\n{server.log}")
 
 
-def base_options(state_dir: Path) -> list[str]:
+def base_options(state_dir: Path, user: int = 0) -> list[str]:
     """What every server of a test is started with: alone with its own load, and as the test's user."""
     return [
-        "--no-detach", "--log-stderr", "--log-level", "debug", "--user", "root", "--load-limit", "0",
-        "--memory-reserve", "0", "--state-dir", str(state_dir),
+        "--no-detach", "--log-stderr", "--log-level", "debug", "--user", str(user or "root"),
+        "--load-limit", "0", "--memory-reserve", "0", "--state-dir", str(state_dir),
     ]  # fmt: skip
+
+
+def _listening(port: int) -> list[str]:
+    return ["--listen", "127.0.0.1", "--port", str(port)]
 
 
 def server_environment(temp_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """One `gcc` that client and server both have, byte for byte, and that waits only on the server.
 
-A fleet host gets jobs only for compilers whose identity is the client's, so a test cannot put another program
-on the server. This one is a script with the same content on both sides; where a FIFO lies beside it, a
-compile notes its start and waits until it is let go.
+A fleet host gets preprocessed jobs only for compilers whose identity is the client's, so a test cannot put
+another program on the server. This one is a script with the same content on both sides; where a FIFO lies
+beside it, a compile notes its start and waits until it is let go. (Jobs made of files bring the client's own.)
 """
 
 import contextlib
@@ -60,11 +60,12 @@ class SharedGcc:
 def shared_gcc(client: Client) -> Iterator[SharedGcc]:
     """Put it first on the client's PATH; servers get it by `server_environment`."""
     gcc = SharedGcc(client.root / "shared-gcc")
-    path = client.environment["PATH"]
-    client.environment["PATH"] = f"{client.bin}:{gcc.client_folder}:{SYSTEM_PATH}"
+    before = client.environment
+    path = f"{client.bin}:{gcc.client_folder}:{SYSTEM_PATH}"
+    client.environment = before | {"PATH": path, "FLEETCC_MODE": "preprocessed"}
     try:
         yield gcc
     finally:
         gcc.lock.let_go(100)
         gcc.lock.close()
-        client.environment["PATH"] = path
+        client.environment |= {"PATH": before["PATH"], "FLEETCC_MODE": "auto"}

@@ -169,7 +169,10 @@ class Inputs:
         cwd = invocation.cwd
         argv = replaced(shipment.argv, toolchain.expansions) if shipment.native else shipment.argv
         outputs = shipment.outputs if shipment.depfile is None else (*shipment.outputs, shipment.depfile.path)
-        existing = [os.path.join(cwd, path) for path in outputs]
+        existing = [path for name in outputs if os.path.isfile(path := os.path.join(cwd, name))]
+        unwritable = next((path for path in existing if not os.access(path, os.W_OK)), None)
+        if unwritable is not None:  # some compilers write into a file that is there, others make a new one
+            raise CannotShipError(Reason.OUTPUT_UNWRITABLE, printable(os.fsdecode(unwritable)))
         return FileOrder(
             layers=layers,
             listings={name: self._disk.listing(name) for layer in layers for name in layer.directories},
@@ -179,7 +182,7 @@ class Inputs:
             cwd=cwd,
             umask=invocation.umask,
             returns=tuple(dict.fromkeys(self._real(cwd, path) for path in shipment.write_directories)),
-            existing=tuple(path for path in map(os.path.realpath, filter(os.path.isfile, existing))),
+            existing=tuple(map(os.path.realpath, existing)),
             label=printable(os.fsdecode(shipment.label)),
         )
 

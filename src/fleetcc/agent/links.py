@@ -37,6 +37,7 @@ class Links:
     local: LocalSlots
     opener: Opener = field(default_factory=Opener)
     pictures: dict[str, Picture] = field(default_factory=dict)  # outlive connections
+    _roots: set[bytes] = field(default_factory=set)  # of all pictures
     _stock_until: dict[str, float] = field(default_factory=dict)
 
     async def open(
@@ -74,7 +75,7 @@ class Links:
                 host,
                 spec.text,
                 self.ours,
-                self.pictures.setdefault(host, Picture()),
+                self.pictures.setdefault(host, Picture(self._roots)),
                 self.events,
                 timeouts.io_seconds,
             )

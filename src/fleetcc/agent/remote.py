@@ -106,9 +106,10 @@ class RemoteWay:
                 self._prepared = await self._services.inputs.prepare(self._invocation, shipment)
                 return self._prepared.size
             except CannotShipError as error:
-                if not self._needs.forms:
+                if not self._needs.forms or error.reason is Reason.OUTPUT_UNWRITABLE:
                     raise RunLocallyError(error.reason, error.detail) from error
                 self._needs = dataclasses.replace(self._needs, files=False)
+                self._prepared = None  # of an earlier round
         if self._texts is None:
             raise RunLocallyError(self._planned.text_obstacle)
         form, encodings = fleet.best_form(group, self._needs.forms)
@@ -185,7 +186,8 @@ class RemoteWay:
             self._services.local.release(Use.COMPILE)
         named = self._planned.named
         files = spoken.files
-        if files is None:
+        if files is None:  # dependencies were listed here in any case
+            named = (self._planned.output,)
             files = () if spoken.status else (LeftFile(self._planned.output, 0o644, spoken.output),)
         found = differences(spoken, files, here, named, self._invocation.cwd)
         verified = self._services.verified

@@ -12,11 +12,15 @@ from typing import Final
 
 from fleetcc.files.layers import Layer
 from fleetcc.includes.disk import Listing
-from fleetcc.wire.files import Entry, File, ReplicaState, Update
+from fleetcc.wire.files import MAX_REPLICA_ENTRIES, Directory, Entry, File, ReplicaState, Update
 from fleetcc.wire.fleet_updates import updates
 
 # Layers that are remembered as known; beyond that all are compared once more.
 _MOST_LAYERS: Final = 50_000
+# Beyond this the replica begins anew; servers take a few more.
+_MOST_ENTRIES: Final = MAX_REPLICA_ENTRIES - 1000
+# Names that have come while jobs run; beyond that any of them may be meant.
+_MOST_FRESH: Final = 100_000
 
 Listings = Mapping[bytes, Listing | None]
 
@@ -41,6 +45,8 @@ class _Held:
 class Picture:
     """One replica, seen from the agent."""
 
+    # The names below `/` that any host was told: all that any replica of this agent can hold is below them.
+    roots: set[bytes] = field(default_factory=set)
     replica: bytes = b""  # its id; empty: the host has not told any
     _number: int = 0
     _stale: list[bytes] = field(default_factory=list)  # to be removed before anything is said
@@ -48,25 +54,25 @@ class Picture:
     _names: dict[bytes, set[bytes]] = field(default_factory=dict)  # by directory
     _seen: dict[bytes, Listing | None] = field(default_factory=dict)  # directories as they were last
     _layers: dict[Layer, int] = field(default_factory=dict)  # with the update that completed each
+    _fresh: set[bytes] = field(default_factory=set)  # came after jobs were sent that still run
 
     def take_state(self, state: ReplicaState) -> None:
         """The host says which replica it has; one that it cannot vouch for starts empty.
 
-        Where updates were lost with a connection, all that may be there is removed first.
+        Where it has something else than was told here, as after updates that were lost with a connection,
+        all that may be there is removed first.
         """
         if (state.replica, state.number) == (self.replica, self._number):
             return
-        is_known = state.replica == self.replica
-        self._stale = [b"/" + name for name in self._names.get(b"/", ())] if is_known else []
         self.replica, self._number = state.replica, state.number
-        for memory in (self._held, self._names, self._seen, self._layers):
-            memory.clear()
+        self._forget_all(is_empty=not state.number)
 
     def change_for(self, layers: Iterable[Layer], listings: Listings, *, is_busy: bool) -> Change:
         """What the replica lacks of these layers, which it has from now on.
 
         `listings`: of their directories; `is_busy`: other jobs use the replica now.
         """
+        layers = tuple(layers)
         needed, new = 0, []
         for layer in layers:
             number = self._layers.get(layer)
@@ -76,35 +82,62 @@ class Picture:
                 needed = number
         if not new:
             return Change((), needed)
-        vanished, appeared = self._look_around(new, listings)
-        vanished, self._stale = self._stale + vanished, []
+        vanished = self._look_around(new, listings)
         puts, before, is_changed = self._compare(new)
+        if len(self._held) + len(puts) > _MOST_ENTRIES:
+            self._forget_all(is_empty=False)
+            new = list(layers)
+            vanished = self._look_around(new, listings)
+            puts, before, is_changed = self._compare(new)
+        vanished, self._stale = self._stale + vanished, []
         needed = max(needed, before)
-        if vanished or is_changed:
+        is_fresh = self._is_fresh(puts)
+        if vanished or is_changed or is_fresh:
             self._layers.clear()
         told: Sequence[Update] = ()
         if puts or vanished:
-            fork = is_busy and not appeared.isdisjoint(puts)
+            fork = is_busy and is_fresh
             told = tuple(updates(self.replica, self._number + 1, puts, vanished, fork=fork))
             self._number = needed = told[-1].number
             self._hold(puts)
+        if not is_busy:
+            self._fresh.clear()  # this job knows of them, and there is no other
         self._remember(new, needed)
         return Change(told, needed)
 
     def forget(self, digests: Iterable[bytes]) -> None:
-        """These blobs cannot be sent any more: the paths that were to hold them are not in the replica."""
+        """These blobs cannot be sent any more: the paths that were to hold them are not in the replica.
+
+        Some may be, under a path that had its blob already; they go with the next change.
+        """
         gone = frozenset(digests)
         held = self._held.items()
         paths = [path for path, one in held if isinstance(one.entry, File) and one.entry.digest in gone]
         for path in paths:
             self._drop(path)
+        self._stale += paths
         self._layers.clear()
 
-    def _look_around(self, layers: Iterable[Layer], listings: Listings) -> tuple[list[bytes], set[bytes]]:
-        """Paths of the replica that are no longer here, and paths that have come since their directory was
-        last looked at."""
+    def _forget_all(self, *, is_empty: bool) -> None:
+        """Begin anew; unless the replica is empty, it is emptied with the next change."""
+        self._stale = [] if is_empty else [b"/" + name for name in sorted(self.roots)]
+        for memory in (self._held, self._names, self._seen, self._layers, self._fresh):
+            memory.clear()
+
+    def _is_fresh(self, puts: Mapping[bytes, Entry]) -> bool:
+        """Whether any of these paths came after a job was told that it is not there.
+
+        If so, jobs that run keep what they have, and nothing is fresh to those that come.
+        """
+        if len(self._fresh) <= _MOST_FRESH and self._fresh.isdisjoint(puts):
+            return False
+        self._fresh.clear()
+        return True
+
+    def _look_around(self, layers: Iterable[Layer], listings: Listings) -> list[bytes]:
+        """Paths of the replica that are no longer here; what has come since directories were last looked at
+        is fresh."""
         vanished: list[bytes] = []
-        appeared: set[bytes] = set()
         for directory in {directory for layer in layers for directory in layer.directories}:
             listing = listings[directory]
             before = self._seen.get(directory, listing)
@@ -114,12 +147,14 @@ class Picture:
             names = listing.names if listing is not None else frozenset[bytes]()
             prefix = directory.rstrip(b"/") + b"/"
             vanished += [prefix + name for name in self._names.get(directory, ()) if name not in names]
+            if listing is None and directory in self._held:
+                vanished.append(directory)
             if before is not listing:
                 old = before.names if before is not None else frozenset[bytes]()
-                appeared.update(prefix + name for name in names - old)
+                self._fresh.update(prefix + name for name in names - old)
         for path in vanished:
             self._drop(path)
-        return vanished, appeared
+        return vanished
 
     def _compare(self, layers: Iterable[Layer]) -> tuple[dict[bytes, Entry], int, bool]:
         """Entries that the replica lacks; the update that brought the last of the others; has one changed?"""
@@ -140,9 +175,12 @@ class Picture:
 
     def _hold(self, puts: Mapping[bytes, Entry]) -> None:
         for path, entry in puts.items():
+            if path in self._names and not isinstance(entry, Directory):
+                self._drop(path)
             self._held[path] = _Held(entry, self._number)
             directory, name = os.path.split(path)
             self._names.setdefault(directory, set()).add(name)
+            self.roots.add(path.split(b"/", 2)[1])
 
     def _remember(self, layers: Iterable[Layer], number: int) -> None:
         if len(self._layers) >= _MOST_LAYERS:

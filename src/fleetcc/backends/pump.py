@@ -6,12 +6,13 @@ found by an absolute name gets a line in front that says its name (distcc-compat
 `__FILE__` and messages, not debug information: jobs with `-g` are not for stock hosts in this mode.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from fleetcc.backends.link import Spoken
 from fleetcc.wire.distcc import pack_body
+from fleetcc.wire.files import Directory, Entry, File, Link
 from fleetcc.wire.pump import PUMP_PROTOCOL, Content, PumpFile, Target, encode_pump_request
 
 # Stands in a directory that must exist although nothing in it is sent (`x/../y.h`).
@@ -71,6 +72,32 @@ class PumpFiles:
     def add_directory(self, path: bytes) -> None:
         """A directory that must exist."""
         self._directories.add(path)
+
+    def add_entries(
+        self,
+        entries: Mapping[bytes, Entry],
+        content: Callable[[bytes], bytes | None],
+        absolute_names: Mapping[bytes, bytes],
+    ) -> bytes | None:
+        """What a manifest says. Add the system directories before: nothing in them is asked for.
+
+        `content` gives the text of a digest, `absolute_names` the names for `add_file` by path. Answers
+        None, or the path of a file whose text is gone, which makes the job unfit.
+        """
+        for path, entry in entries.items():
+            if self._is_system(path):
+                continue
+            match entry:
+                case Link(target):
+                    self.add_link(path, target)
+                case Directory():
+                    self.add_directory(path)
+                case File(digest):
+                    text = content(digest)
+                    if text is None:
+                        return path
+                    self.add_file(path, text, absolute_names.get(path))
+        return None
 
     def entries(self) -> tuple[tuple[bytes, bytes | LinkTarget], ...]:
         """All of them, in the include server's order; what lies in a system directory is left out.

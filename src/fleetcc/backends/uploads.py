@@ -75,6 +75,7 @@ class Uploads:
         self._loop = asyncio.get_running_loop()
         self._bulk: deque[Iterator[bytes]] = deque()
         self._wanted: dict[bytes, None] = {}
+        self._coming: set[bytes] = set()  # in a pack of which nothing has been sent; it answers all who ask
         self._spare: dict[bytes, bytes] = {}
         self._is_packing = False
         self._is_sending = False  # a pack
@@ -94,7 +95,7 @@ class Uploads:
 
     def want(self, digests: Iterable[bytes]) -> None:
         """The host lacks these blobs."""
-        self._wanted.update(dict.fromkeys(digests))
+        self._wanted.update(dict.fromkeys(digest for digest in digests if digest not in self._coming))
         self._make_next()
 
     def pause(self) -> None:
@@ -127,6 +128,7 @@ class Uploads:
             return
         self._is_packing = True
         digests = tuple(self._wanted)
+        self._coming.update(digests)
         self._wanted.clear()
         future = self._loop.run_in_executor(self._executor, make_pack, self._read, digests, self._spare)
         future.add_done_callback(self._made)
@@ -136,6 +138,7 @@ class Uploads:
         if self._is_closed or future.cancelled():
             return
         pack = future.result()
+        self._coming.difference_update(pack.left, pack.gone)
         self._wanted = {**dict.fromkeys(pack.left), **self._wanted}
         if pack.gone:
             self._gone(pack.gone)
@@ -152,6 +155,7 @@ class Uploads:
         self.add(self._frames(pack.contents, pack.raw))
 
     def _frames(self, contents: Contents, raw: bytes) -> Iterator[bytes]:
+        self._coming.difference_update(digest for digest, _ in contents.blobs)
         yield from self._frames_of(contents, raw)
         self._is_sending = False
         self._loop.call_soon(self._sent)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,6 +11,8 @@ from fleetcc.agent.client import ask_agent
 from fleetcc.errors import UsageError
 from fleetcc.settings import load_settings
 from fleetcc.toolchain.identify import looks_like_a_compiler
+
+_NOTHING: Final[Mapping[str, Any]] = {"verified": 0, "differed": 0, "differences": []}
 
 
 @click.command(
@@ -39,8 +41,10 @@ def command(share: str, words: tuple[str, ...]) -> None:
     except OSError as error:
         raise UsageError(f"{argv[0]}: {error.strerror}") from error
     after = _found(settings.agent_dir)
-    count, differed = (after[name] - before.get(name, 0) for name in ("verified", "differed"))
-    for text in after["differences"][len(after["differences"]) - differed :] if differed else ():
+    if after.get("pid") != before.get("pid"):  # another agent, which has counted from the start
+        before = _NOTHING
+    count, differed = (after[name] - before[name] for name in ("verified", "differed"))
+    for text in after["differences"][-differed:] if differed else ():
         click.echo(f"differs: {text}")
     click.echo(f"{count} compiles verified, {differed} differed" if count else "no compile went to a host")
     raise SystemExit(1 if differed else 128 - status if status < 0 else status)
@@ -48,4 +52,4 @@ def command(share: str, words: tuple[str, ...]) -> None:
 
 def _found(agent_dir: str) -> Mapping[str, Any]:
     status = ask_agent(agent_dir, "status")
-    return status if status is not None else {"verified": 0, "differed": 0, "differences": []}
+    return status if status is not None else _NOTHING

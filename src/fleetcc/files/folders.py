@@ -15,7 +15,7 @@ class Folder:
 
     `token` is replaced whenever something about it may have changed: one that is still there after the
     moment's look proves that every answer about its names is still the same. `way` is the same for steps
-    alone, and needs no look: a watched directory's parent tells when its path leads elsewhere.
+    alone; in a watched folder it needs no look, because its parents tell when its path leads elsewhere.
     """
 
     __slots__ = (
@@ -49,7 +49,7 @@ class Folder:
         self.watch: int | None = None
         self.unwatchable = False
         self.stamps: dict[bytes, RealStamp | None] = {}  # of files, only while it is watched
-        self.steps: dict[bytes, Step] = {}  # likewise
+        self.steps: dict[bytes, Step] = {}  # while it is watched, or its ctime is the same
 
     @property
     def exists(self) -> bool:
@@ -59,8 +59,13 @@ class Folder:
     def forget_names(self) -> None:
         """Nothing keeps the answers about its names true any longer."""
         self.stamps.clear()
+        self.token = object()
+        self.forget_steps()
+
+    def forget_steps(self) -> None:
+        """Any name may stand for something else."""
         self.steps.clear()
-        self.token, self.way = object(), object()
+        self.way = object()
 
     def forget_name(self, name: bytes, *, moved: bool) -> None:
         """Something happened to one name; `moved`: it may stand for something else now."""

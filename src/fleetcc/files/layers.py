@@ -44,7 +44,7 @@ class Closure(Protocol):
 class _Made:
     closure: Closure
     layer: Layer
-    ways: tuple[tuple[Folder, object], ...] | None  # None: some steps have to be looked at every time
+    ways: tuple[tuple[Folder, object], ...]  # while they stand, all paths lead where they led
 
 
 class Layers:
@@ -71,7 +71,7 @@ class Layers:
         What is not hashed yet is hashed now (blocking). Raises ChangedError and OSError.
         """
         made = self._made_of(closure)
-        if made is not None and _stands(made):
+        if made is not None and self._stands(made):
             return made.layer
         building = _Building(self._disk, self._trails)
         for path, stamp in _files(closure).items():
@@ -118,6 +118,10 @@ class Layers:
         known = self._made.setdefault(next(iter(made.closure.files), b""), [])
         others = [other for other in known if other.closure is not made.closure]
         known[:] = [*others[1 - _PER_SOURCE :], made]
+
+    def _stands(self, made: _Made) -> bool:
+        way_of = self._disk.way
+        return all(way_of(folder) is way for folder, way in made.ways)
 
     def _known(self, path: bytes, stamp: RealStamp) -> File | None:
         known = self._files.get(path)
@@ -177,18 +181,13 @@ class _Building:
     def layer(self) -> Layer:
         return Layer(self._entries, frozenset(self._consulted))
 
-    def ways(self) -> tuple[tuple[Folder, object], ...] | None:
-        folders = [self._disk.watched(parent) for parent in self._parents]
-        known = tuple((folder, folder.way) for folder in folders if folder is not None)
-        return known if len(known) == len(folders) else None
+    def ways(self) -> tuple[tuple[Folder, object], ...]:
+        folders = map(self._disk.folder, self._parents)
+        return tuple([(folder, folder.way) for folder in folders])
 
     def _add(self, trail: Trail) -> None:
         self._entries.update(trail.entries)
         self._parents |= trail.parents
-
-
-def _stands(made: _Made) -> bool:
-    return made.ways is not None and all(folder.way is way for folder, way in made.ways)
 
 
 def _same(one: Layer, other: Layer) -> bool:

@@ -4,7 +4,7 @@ import os
 import stat
 
 from fleetcc.files.folders import Folder, Step
-from fleetcc.files.stamps import COARSE_TICK_NS, FINE_TICK_NS, RealStamp, Young, is_young, stamp_of
+from fleetcc.files.stamps import COARSE_TICK_NS, FINE_TICK_NS, FileStamp, RealStamp, Young, is_young, stamp_of
 from fleetcc.files.watches import Watches
 from fleetcc.wire.files import Directory, Link
 
@@ -51,10 +51,22 @@ class Looks:
             return Young(stamp_of(status)), False
         return stamp_of(status), kept and status.st_dev == folder.device
 
-    def at_step(self, path: bytes, folder: Folder) -> tuple[Step, bool]:
-        """What a name stands for, links not followed, and whether a watch keeps that true."""
+    def is_still(self, path: bytes, stamp: FileStamp) -> bool:
+        """Is the file still of this version? Whoever is old stays old."""
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return False
+        return (
+            status.st_ctime_ns == stamp.ctime_ns
+            and status.st_ino == stamp.inode
+            and stamp_of(status) == stamp
+        )
+
+    def at_step(self, path: bytes, folder: Folder) -> Step:
+        """What a name stands for, links not followed."""
         self._watch(folder)
-        return _step(path), folder.watch is not None
+        return _step(path)
 
     def _watch(self, folder: Folder) -> None:
         if folder.watch is None and not folder.unwatchable:
@@ -71,6 +83,8 @@ class Looks:
         folder.settled = not self._is_young(status, folder.path)
         folder.up_to_date = False
         folder.token = object()
+        if folder.watch is None:
+            folder.forget_steps()
 
     def _replaced(self, folder: Folder) -> None:
         self.watches.remove(folder)

@@ -3,9 +3,9 @@
 Theory of operation. A content changes through its inode, a name through its directory. Both are watched, the
 directory first, then the file, then it is looked at: from then on the answer stays true until an event says
 otherwise, whatever name of the file was written to. Not so for links (what they lead through lies elsewhere),
-for files that another is mounted over, for file systems whose changes come from elsewhere (network, FUSE,
-overlay), and for files that were looked at within one tick of their change. These are looked at every time.
-A queue that overflowed has told lies: all is forgotten.
+for files of another file system than their directory's, for file systems whose changes come from elsewhere
+(network, FUSE, overlay), and for files that were looked at within one tick of their change. These are looked
+at every time. When the queue has overflowed, or something was mounted, all is forgotten.
 
 A watch says nothing about the path that leads to a directory. Hence each directory is still looked at once
 per moment.
@@ -83,12 +83,13 @@ class Watches:
             self._refused(error)
             return
         if watch is not None:
+            folder.forget_names()  # what was learned before the watch, it does not keep true
             folder.watch, folder.unwatchable = watch, False
             self._folders.setdefault(watch, []).append(folder)
 
     def add_file(self, path: bytes, place: Place) -> bool:
         """Watch the content of a file, no link, in a watched folder; False: that cannot be."""
-        if self._inotify is None or self._full or place[1] in self._mounts.names:
+        if self._inotify is None or self._full:
             return False
         try:
             watch = self._inotify.add_file(path)

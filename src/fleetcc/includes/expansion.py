@@ -8,21 +8,23 @@ would do; that only adds names.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
-from typing import Final
+from itertools import islice, product
+from typing import Final, TypeAlias
 
 from fleetcc.includes.macros import IDENTIFIER, Macro, Tokens, tokenize
+from fleetcc.includes.substitution import HOLE, PAINT, PastedHoleError, call_of, fit, hole, substitute, trim
 
-# Boost.MPL's most demanding headers take some 3,000 steps; a step takes some 3 microseconds.
-MAX_STEPS: Final = 40_000
-MAX_RESULTS: Final = 4_000
+# Boost.MPL's names take some hundred steps and give some thousand results; a step takes some 20 microseconds.
+MAX_STEPS: Final = 5_000
+MAX_RESULTS: Final = 8_000
 _MAX_DEPTH: Final = 60
 _MAX_TOKENS: Final = 3_000
 
-# Marks a word that is not to be expanded any more: a macro's name in its own body.
-_PAINT: Final = b"\0"
-_PASTE: Final = b"\1##"
-_OPT: Final = b"__VA_OPT__"
+# Their meaning depends on what is around them.
+_SIGNS: Final = frozenset({b"(", b")", b",", b"#", b"##", b"%:", b"%:%:"})
+
+# Texts, and definitions.
+_Sorted: TypeAlias = tuple[tuple[bytes, ...], Sequence[Macro]]
 
 
 class TooManyWaysError(Exception):
@@ -36,14 +38,64 @@ class Expander:
         self._lookup = lookup
         self._macros: dict[bytes, Sequence[Macro]] = {}
         self._known: dict[Tokens, frozenset[Tokens]] = {}
+        self._sorts: dict[bytes, _Sorted] = {}
+        self._pasted: set[bytes] = set()
         self._steps = 0
         self._depth = 0
 
     def expand(self, text: bytes) -> list[Tokens]:
         """All that this text can become; raises TooManyWaysError."""
         self._steps = 0
-        results = self._expand(tokenize(text))
-        return sorted({tuple(token.lstrip(_PAINT) for token in result if token) for result in results})
+        while True:
+            try:
+                expanded = self._expand(tokenize(text))
+                break
+            except PastedHoleError as error:  # what is joined with others must be followed after all
+                self._known = {}
+                self._sorts = {}
+                self._pasted.update(error.args[0])
+        results: set[Tokens] = set()
+        for result in expanded:
+            for tokens in self._filled(tuple(token.lstrip(PAINT) for token in result if token)):
+                results.add(tokens)
+                if len(results) > MAX_RESULTS:
+                    raise TooManyWaysError
+        return sorted(results)
+
+    def _filled(self, tokens: Tokens) -> Iterator[Tokens]:
+        """The tokens with every value in the place of each hole."""
+        names = sorted({name for token in tokens for name in HOLE.findall(token)})
+        for values in product(*(self._sorted(name)[0] for name in names)):
+            yield _fill(tokens, dict(zip(names, values, strict=True)))
+
+    def _sorted(self, name: bytes) -> "_Sorted":
+        """What a macro can become wherever it stands, and the definitions that depend on what is around."""
+        known = self._sorts.get(name)
+        if known is not None:
+            return known
+        self._sorts[name] = ((), self.macros(name))  # while its own words are looked at
+        values: dict[bytes, None] = {}
+        followed = []
+        for macro in self.macros(name):
+            words = [self._texts(token) for _, token in macro.pieces]
+            if macro.parameters is not None or name in self._pasted or not all(words):
+                followed.append(macro)
+            else:
+                values.update(dict.fromkeys(b"".join(each) for each in islice(product(*words), MAX_RESULTS)))
+            if len(values) >= MAX_RESULTS:
+                raise TooManyWaysError
+        if values:
+            values[name] = None  # it may be no macro yet, or no more
+        self._sorts[name] = (tuple(values), followed)
+        return self._sorts[name]
+
+    def _texts(self, token: bytes) -> tuple[bytes, ...]:
+        if token in _SIGNS:
+            return ()
+        if not self.macros(token):
+            return (token,)
+        values, followed = self._sorted(token)
+        return () if followed else values
 
     def macros(self, word: bytes) -> Sequence[Macro]:
         """The definitions of a word; none for one that is no macro."""
@@ -77,6 +129,8 @@ class Expander:
             if at == len(rest):
                 results.add(done)
                 continue
+            if self._sorted(rest[at])[0]:
+                work.append(((*done, hole(rest[at])), rest[at + 1 :]))
             for state in self._ways(done, rest[at], rest[at + 1 :]):
                 self._steps += 1
                 if self._steps > MAX_STEPS or len(results) > MAX_RESULTS or len(state[1]) > _MAX_TOKENS:
@@ -87,151 +141,31 @@ class Expander:
         return results
 
     def _ways(self, done: Tokens, name: bytes, rest: Tokens) -> Iterator[tuple[Tokens, Tokens]]:
-        call = _call(rest)
-        stays = call is None  # a name that was called and is no macro makes no header's name
-        for macro in self.macros(name):
+        call = call_of(rest)
+        values, macros = self._sorted(name)
+        # A name that was called and is no macro makes no header's name.
+        stays = not values and (call is None or any(macro.parameters is None for macro in macros))
+        for macro in macros:
             if macro.parameters is None:
-                stays = True
-                for body in self._bodies(macro, name, []):
+                for body in self._bodies(macro, []):
                     yield done, body + rest
             elif call is not None:
                 arguments, after = call
-                fitting = _fit(macro, arguments)
+                fitting = fit(macro, arguments)
                 if fitting is not None:
-                    for body in self._bodies(macro, name, fitting):
+                    for body in self._bodies(macro, fitting):
                         yield done, body + after
         if stays:
             yield (*done, name), rest
 
-    def _bodies(self, macro: Macro, name: bytes, arguments: list[Tokens]) -> Iterator[Tokens]:
+    def _bodies(self, macro: Macro, arguments: list[Tokens]) -> Iterator[Tokens]:
         raw = dict(zip(macro.parameters or (), arguments, strict=True))
-        body = _without_options(macro, raw)
-        plain = [each for each in raw if _is_plain(body, each)]
-        for choice in product(*(sorted(self._expand(raw[each])) for each in plain)):
-            yield _substitute(body, name, raw, dict(zip(plain, choice, strict=True)), macro)
+        for choice in product(*(sorted(self._expand(raw[each])) for each in macro.plain)):
+            yield substitute(macro, raw, dict(zip(macro.plain, choice, strict=True)))
 
 
-def _call(rest: Tokens) -> tuple[list[Tokens], Tokens] | None:
-    """The arguments that follow a name, and what follows them; None when the name is not called."""
-    at = 0
-    while at < len(rest) and rest[at] in {b" ", b""}:
-        at += 1
-    if at == len(rest) or rest[at] != b"(":
-        return None
-    arguments: list[Tokens] = []
-    depth, begin = 0, at + 1
-    for here in range(at, len(rest)):
-        token = rest[here]
-        if token == b"(":
-            depth += 1
-        elif token == b")":
-            depth -= 1
-        if depth == 0 or (depth == 1 and token == b","):
-            arguments.append(_trim(rest[begin:here]))
-            begin = here + 1
-        if depth == 0:
-            return arguments, rest[begin:]
-    return None
-
-
-def _fit(macro: Macro, arguments: list[Tokens]) -> list[Tokens] | None:
-    """The arguments, one for each parameter; None when there is another number of them."""
-    count = len(macro.parameters or ())
-    if macro.variadic is not None:
-        fixed, rest = arguments[: count - 1], arguments[count - 1 :]
-        joined = tuple(token for each in rest for token in (*each, b","))[:-1]
-        fitting = [*fixed, joined]
-    else:
-        fitting = [] if count == 0 and arguments == [()] else arguments
-    return fitting if len(fitting) == count else None
-
-
-def _trim(tokens: Tokens) -> Tokens:
-    while tokens and tokens[0] == b" ":
-        tokens = tokens[1:]
-    while tokens and tokens[-1] == b" ":
-        tokens = tokens[:-1]
-    return tokens
-
-
-def _without_options(macro: Macro, raw: dict[bytes, Tokens]) -> Tokens:
-    """The body with what __VA_OPT__(...) holds in its place, or nothing."""
-    body = macro.body
-    while _OPT in body:
-        at = body.index(_OPT)
-        call = _call(body[at + 1 :])
-        if call is None:
-            return body
-        inner = tuple(token for each in call[0] for token in (*each, b","))[:-1]
-        body = body[:at] + (inner if raw.get(macro.variadic or b"") else ()) + call[1]
-    return body
-
-
-def _neighbours(body: Tokens, at: int) -> tuple[bytes, bytes]:
-    before = next((token for token in reversed(body[:at]) if token != b" "), b"")
-    after = next((token for token in body[at + 1 :] if token != b" "), b"")
-    return before, after
-
-
-def _is_plain(body: Tokens, parameter: bytes) -> bool:
-    """Whether a parameter stands somewhere without # or ##, and so is expanded first."""
-    for at, token in enumerate(body):
-        if token == parameter:
-            before, after = _neighbours(body, at)
-            if before not in {b"#", b"%:", b"##", b"%:%:"} and after not in {b"##", b"%:%:"}:
-                return True
-    return False
-
-
-def _substitute(
-    body: Tokens, name: bytes, raw: dict[bytes, Tokens], expanded: dict[bytes, Tokens], macro: Macro
-) -> Tokens:
-    out: list[bytes] = []
-    for at, token in enumerate(body):
-        before, after = _neighbours(body, at)
-        pasted = before in {b"##", b"%:%:"} or after in {b"##", b"%:%:"}
-        if token in raw:
-            if before in {b"#", b"%:"}:
-                while out and out.pop() not in {b"#", b"%:"}:
-                    pass
-                out.append(_stringized(raw[token]))
-            else:
-                out += (raw[token] or (b"",)) if pasted else expanded[token]
-        elif token in {b"##", b"%:%:"}:
-            out.append(_PASTE)
-        else:
-            out.append(_PAINT + token if token == name else token)
-    return _paste(out, raw.get(macro.variadic or b"") == ()) if _PASTE in out else tuple(out)
-
-
-def _stringized(tokens: Tokens) -> bytes:
-    return b'"' + b"".join(_trim(tokens)).replace(_PAINT, b"") + b'"'
-
-
-def _paste(tokens: list[bytes], no_rest: bool) -> Tokens:  # noqa: FBT001 - private
-    """Join the words on both sides of each ##."""
-    out: list[bytes] = []
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        at += 1
-        if token != _PASTE:
-            out.append(token)
-            continue
-        while out and out[-1] == b" ":
-            out.pop()
-        while at < len(tokens) and tokens[at] == b" ":
-            at += 1
-        left = out.pop() if out else b""
-        right = tokens[at] if at < len(tokens) else b""
-        at += 1
-        if left == b"," and right == b"":
-            out += () if no_rest else (left,)  # GNU: the comma before an empty rest goes with it
-        elif left == b",":
-            out += (left, right)
-        else:
-            out += tokenize((left + right).replace(_PAINT, b"")) or (b"",)
-    return tuple(out)
+def _fill(tokens: Tokens, texts: dict[bytes, bytes]) -> Tokens:
+    return tuple(HOLE.sub(lambda found: texts[found[1]], token) for token in tokens)
 
 
 _HEADER: Final = re.compile(rb"\"([^\"\n]*)\"|<([^>\n]*)>")
@@ -239,7 +173,7 @@ _HEADER: Final = re.compile(rb"\"([^\"\n]*)\"|<([^>\n]*)>")
 
 def header_names(tokens: Tokens) -> list[tuple[bytes, bool]]:
     """The names that a compiler may take an expanded operand for, and whether each is a "..." one."""
-    found = _HEADER.match(b"".join(_trim(tokens)))
+    found = _HEADER.match(b"".join(trim(tokens)))
     if found is None:
         return []
     if found[1] is not None:

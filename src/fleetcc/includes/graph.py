@@ -8,7 +8,7 @@ from fleetcc.includes.parsed import Dialect, Kind, Parsed
 from fleetcc.includes.places import Hit, Places, unique
 from fleetcc.includes.sources import Sources
 
-# Beside ranks in the search path, what a node's place can be: text for the assembler alone, and the unit itself.
+# A node's place can also be: what only the assembler reads, and the unit itself.
 TEXT: Final = -2
 SOURCE: Final = -3
 
@@ -36,7 +36,7 @@ class Node:
         self.parsed: Parsed | None = None
         self.is_resolved = False
         self.is_special = False  # plain names do not say it all
-        self.children: frozenset[Node] = frozenset()
+        self.children: tuple[Node, ...] = ()
         self.leaves: tuple[bytes, ...] = ()
         self.directories: tuple[bytes, ...] = ()
         self.absent: tuple[bytes, ...] = ()
@@ -50,6 +50,13 @@ class Found:
         self.leaves: list[bytes] = []
         self.directories: list[bytes] = []
         self.absent: list[bytes] = []
+
+    def add(self, other: "Found") -> None:
+        """Have also what others lead to."""
+        self.children |= other.children
+        self.leaves += other.leaves
+        self.directories += other.directories
+        self.absent += other.absent
 
 
 class Graph:
@@ -92,7 +99,7 @@ class Graph:
             self.look(node, kind, name, quoted=quoted, found=found)
         node.parsed = parsed
         node.is_special = parsed.is_special
-        node.children = frozenset(found.children)
+        node.children = tuple(found.children)
         node.leaves = unique(found.leaves)
         node.directories = unique(found.directories)
         node.absent = unique(found.absent)
@@ -162,7 +169,9 @@ class Graph:
     def forced(self, name: bytes, found: Found) -> None:
         """Look for what -include or -imacros names: in the working directory, then as "..."."""
         beside = self.places.beside(self.places.cwd, name)
-        hits = [beside] if beside.path is not None or name[:1] == b"/" else [beside, self.places.along(0, name)]
+        hits = (
+            [beside] if beside.path is not None or name[:1] == b"/" else [beside, self.places.along(0, name)]
+        )
         self._take(hits, found, leaf=False)
 
     def preincluded(self, name: bytes, found: Found) -> None:

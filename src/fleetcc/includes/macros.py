@@ -1,7 +1,8 @@
 """Macro definitions of one file, and the words that they are made of."""
 
 import re
-from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from fleetcc.includes.text import BLANKS, readings, without_comments
@@ -16,22 +17,111 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )  # fmt: skip
 IDENTIFIER: Final = re.compile(_WORD + rb"\Z")
+IDENTIFIERS: Final = re.compile(_WORD)
+_PASTES: Final = frozenset({b"##", b"%:%:"})
+_HASHES: Final = frozenset({b"#", b"%:"})
 _B: Final = rb"[" + BLANKS + rb"]*"
-_DEFINE: Final = re.compile(
-    rb"#" + _B + rb"define" + _B + rb"(" + _WORD + rb")(\([^)\n]*\))?([^\n]*)"
-)
+_DEFINE: Final = re.compile(rb"#" + _B + rb"define" + _B + rb"(" + _WORD + rb")(\([^)\n]*\))?([^\n]*)")
 _NASTY: Final = re.compile(rb"#" + _B + rb"(?:define" + _B + rb")?/\*|%(?=:)")
 # `name` is that of a definition
-_DIRECTIVE: Final = re.compile(_B + rb"#" + _B + rb"(?:el)?(?:if|define" + _B + rb"(" + _WORD + rb"))(?![\w$])")
-_COMMENT: Final = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_DIRECTIVE: Final = re.compile(
+    _B + rb"#" + _B + rb"(?:el)?(?:if|define" + _B + rb"(" + _WORD + rb"))(?![\w$])"
+)
+_COMMENT: Final = re.compile(rb"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 
-@dataclass(frozen=True, slots=True)
+
+class Piece(Enum):
+    """What becomes of a token of a definition's body."""
+
+    WORD = "word"
+    SELF = "self"  # the macro's own name, which is not expanded again
+    PLAIN = "plain"  # a parameter: its argument, expanded
+    RAW = "raw"  # beside ##: its argument as it was written
+    STRING = "string"  # after #
+    PASTE = "paste"  # ##
+
+
 class Macro:
-    """One definition."""
+    """One definition, taken apart only when an expansion comes to it."""
 
-    parameters: tuple[bytes, ...] | None  # None: like an object
-    variadic: bytes | None  # the last parameter, when it takes all that is left
-    body: Tokens
+    def __init__(self, name: bytes, parameters: bytes | None, text: bytes) -> None:
+        self._name = name
+        self._parameters = parameters  # with the parentheses; None: like an object
+        self._text = text
+        self.reach: object = None  # remembered by `reach.reach_of`
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Macro) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[bytes, bytes | None, bytes]:
+        return self._name, self._parameters, self._text
+
+    @cached_property
+    def parameters(self) -> Tokens | None:
+        """Their names; None for a macro like an object."""
+        if self._parameters is None:
+            return None
+        names = tuple(
+            name.strip(b" \t\f\v\0") for name in _COMMENT.sub(b" ", self._parameters[1:-1]).split(b",")
+        )
+        if names[-1].endswith(b"..."):
+            return (*names[:-1], names[-1][:-3].strip() or b"__VA_ARGS__")
+        return () if names == (b"",) else names
+
+    @property
+    def variadic(self) -> bytes | None:
+        """The last parameter, when it takes all arguments that are left."""
+        return self.parameters[-1] if self.parameters and b"..." in (self._parameters or b"") else None
+
+    @cached_property
+    def pieces(self) -> "Pieces":
+        """The body."""
+        text = _COMMENT.sub(b" ", self._text) if b"/" in self._text else self._text
+        return _pieces(self._name, self.parameters, tokenize(text.strip(b" \t\f\v\0\n")))
+
+    @cached_property
+    def plain(self) -> Tokens:
+        """The parameters that are expanded before they are put in."""
+        return tuple(dict.fromkeys(token for piece, token in self.pieces if piece is Piece.PLAIN))
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether its body is just numbers, signs and parameters."""
+        text = self._text
+        if b'"' in text or b"<" in text or b"#" in text:
+            return False
+        words = IDENTIFIERS.findall(text)
+        return not words or (self._parameters is not None and set(words) <= set(self.parameters or ()))
+
+
+Pieces: TypeAlias = tuple[tuple[Piece, bytes], ...]
+
+
+def _pieces(name: bytes, parameters: Tokens | None, body: Tokens) -> Pieces:
+    names = frozenset(parameters or ())
+    words = [token for token in body if token != b" "]
+    pieces: list[tuple[Piece, bytes]] = []
+    at = 0  # in words
+    for token in body:
+        if token == b" ":
+            pieces.append((Piece.WORD, token))
+            continue
+        before = words[at - 1] if at else b""
+        after = words[at + 1] if at + 1 < len(words) else b""
+        at += 1
+        if token in _PASTES:
+            pieces.append((Piece.PASTE, token))
+        elif token in names and before in _HASHES:
+            pieces.append((Piece.STRING, token))
+        elif token in names:
+            pieces.append((Piece.RAW if before in _PASTES or after in _PASTES else Piece.PLAIN, token))
+        elif token not in _HASHES or after not in names:
+            pieces.append((Piece.SELF if token == name else Piece.WORD, token))
+    return tuple(pieces)
 
 
 Definitions: TypeAlias = dict[bytes, tuple[Macro, ...]]
@@ -46,10 +136,13 @@ def definitions(data: bytes) -> Definitions:
     """Every definition in a file, conditional or not."""
     macros: dict[bytes, dict[Macro, None]] = {}
     for reading in readings(data):
-        nasty = _NASTY.search(reading) or any(_opens_comment(found[3]) for found in _DEFINE.finditer(reading))
-        for text in without_comments(reading) if nasty else (reading,):
+        if _NASTY.search(reading) or any(_goes_on(reading, found) for found in _DEFINE.finditer(reading)):
+            texts = without_comments(reading)
+        else:
+            texts = [reading]
+        for text in texts:
             for found in _DEFINE.finditer(text):
-                macros.setdefault(found[1], {})[_macro(found[2], found[3])] = None
+                macros.setdefault(found[1], {})[Macro(*found.groups())] = None
     return {name: tuple(each) for name, each in macros.items()}
 
 
@@ -93,24 +186,14 @@ def option_macro(definition: bytes) -> tuple[bytes, Macro] | None:
     found = re.fullmatch(rb"\s*(" + _WORD + rb")(\(.*\))?\s*", head, re.DOTALL)
     if found is None:
         return None
-    return found[1], _macro(found[2], body.partition(b"\n")[0] if equals else b"1")
+    return found[1], Macro(found[1], found[2], body.partition(b"\n")[0] if equals else b"1")
 
 
-def _opens_comment(body: bytes) -> bool:
-    return body.rfind(b"/*") > body.rfind(b"*/")
-
-
-def _macro(parameters: bytes | None, body: bytes) -> Macro:
-    if b"/" in body:
-        body = _COMMENT.sub(b" ", body)
-    tokens = tokenize(body.strip(b" \t\f\v\0\n"))
-    if parameters is None:
-        return Macro(None, None, tokens)
-    names = tuple(name.strip() for name in _COMMENT.sub(b" ", parameters[1:-1]).split(b","))
-    if names == (b"",):
-        names = ()
-    variadic = None
-    if names and names[-1].endswith(b"..."):
-        variadic = names[-1][:-3].strip() or b"__VA_ARGS__"
-        names = (*names[:-1], variadic)
-    return Macro(names, variadic, tokens)
+def _goes_on(text: bytes, found: re.Match[bytes]) -> bool:
+    """Whether a definition goes on in another line, behind a comment."""
+    body = found[3]
+    opened = body.rfind(b"/*")
+    if opened < 0 or body.find(b"*/", opened + 2) >= 0:
+        return False
+    closed = text.find(b"*/", found.start(3) + opened + 2)
+    return closed >= 0 and text[closed + 2 : _end_of_line(text, closed)].strip() != b""

@@ -62,12 +62,11 @@ class Places:
         self.includer_first: Final = search.includer_first
         self.listings: dict[bytes, Listing | None] = {}
         self._absent: set[bytes] = set()
-        self._along: dict[tuple[int, bytes], Hit] = {}
-        self._beside: dict[tuple[bytes, bytes], Hit] = {}
+        self._hits: dict[tuple[int | bytes, bytes], Hit] = {}  # by rank or directory, and name
         self._parts: dict[bytes, list[bytes]] = {}
 
     def renew(self) -> tuple[set[bytes], set[bytes]]:
-        """Forget answers that hold no more: the directories that changed, the listed names that are files now."""
+        """Forget what holds no more; says which directories changed, and which listed names are files now."""
         if self._disk.still(dict.fromkeys(self._absent), self.listings):
             return set(), set()
         changed = set()
@@ -80,15 +79,17 @@ class Places:
         appeared = {path for path in self._absent if self._disk.file(path) is not None}
         self._absent -= appeared
         if changed or appeared:
-            self._along = _untouched(self._along, changed, appeared)
-            self._beside = _untouched(self._beside, changed, appeared)
+            self._hits = {
+                key: hit
+                for key, hit in self._hits.items()
+                if changed.isdisjoint(hit.directories) and appeared.isdisjoint(hit.absent)
+            }
         return changed, appeared
 
     def forget(self, path: bytes) -> None:
         """That file is gone although its directory is as it was: it was behind a link."""
-        for answers in (self._along, self._beside):
-            for key in [key for key, hit in answers.items() if path == hit.path or path in hit.leaves]:
-                del answers[key]  # type: ignore[attr-defined]
+        for key in [key for key, hit in self._hits.items() if path == hit.path or path in hit.leaves]:
+            del self._hits[key]
 
     def listing(self, directory: bytes) -> Listing | None:
         """The directory as of the last `renew`, or as it is now when it is new here."""
@@ -99,9 +100,9 @@ class Places:
 
     def along(self, start: int, name: bytes) -> Hit:
         """Look along the search path, from the directory of this rank on."""
-        hit = self._along.get((start, name))
+        hit = self._hits.get((start, name))
         if hit is None:
-            hit = self._along[start, name] = Hit()
+            hit = self._hits[start, name] = Hit()
             if name[:1] == b"/":
                 self._at(name, hit)
             else:
@@ -114,9 +115,9 @@ class Places:
 
     def beside(self, directory: bytes, name: bytes) -> Hit:
         """Look in one directory, which is part of no path."""
-        hit = self._beside.get((directory, name))
+        hit = self._hits.get((directory, name))
         if hit is None:
-            hit = self._beside[directory, name] = Hit()
+            hit = self._hits[directory, name] = Hit()
             if name[:1] == b"/":
                 self._at(name, hit)
             else:
@@ -178,14 +179,6 @@ class Places:
                 hit.leaves.append(_join(path, name))
             else:
                 hit.absent.append(_join(path, name))
-
-
-def _untouched(answers: dict, changed: set[bytes], appeared: set[bytes]) -> dict:  # type: ignore[type-arg]
-    return {
-        key: hit
-        for key, hit in answers.items()
-        if changed.isdisjoint(hit.directories) and appeared.isdisjoint(hit.absent)
-    }
 
 
 def _parts(name: bytes) -> list[bytes]:

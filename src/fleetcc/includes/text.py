@@ -10,7 +10,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 # Both compilers take blanks between the backslash and the end of the line for a slip and join the lines.
 _SPLICE: Final = re.compile(rb"\\[" + BLANKS + rb"]*\n")
 _TRIGRAPH: Final = re.compile(rb"\?\?([=/'()!<>-])")
-_TRIGRAPHS: Final = dict(zip((bytes([c]) for c in b"=/'()!<>-"), (bytes([c]) for c in b"#\\^[]|{}~"), strict=True))
+_TRIGRAPHS: Final = dict(
+    zip((bytes([c]) for c in b"=/'()!<>-"), (bytes([c]) for c in b"#\\^[]|{}~"), strict=True)
+)
 _RAW_QUOTE: Final = re.compile(rb"\"(?<=R\")")  # a lone quote at its head is found by memchr
 
 _SKIPPED: Final = rb"(?:[" + BLANKS + rb"]|/\*.*?\*/)*"
@@ -20,9 +22,16 @@ _RAW: Final = (
 _LEXEME: Final = (
     rb"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))"
     # The name in a directive is no string: no escapes, and no comment begins in it.
-    rb"|[#](?P<hash>)" + _SKIPPED + rb"(?P<word>include_next|include|import|embed)" + _SKIPPED +
-    rb"(?P<header><[^>\n]*>|\"[^\"\n]*\")"
-    rb"|__has_(?:include_next|include|embed)(?:__)?[" + BLANKS + rb"]*\([" + BLANKS + rb"]*(?:<[^>\n]*>|\"[^\"\n]*\")"
+    rb"|[#](?P<hash>)"
+    + _SKIPPED
+    + rb"(?P<word>include_next|include|import|embed)"
+    + _SKIPPED
+    + rb"(?P<header><[^>\n]*>|\"[^\"\n]*\")"
+    rb"|__has_(?:include_next|include|embed)(?:__)?["
+    + BLANKS
+    + rb"]*\(["
+    + BLANKS
+    + rb"]*(?:<[^>\n]*>|\"[^\"\n]*\")"
     rb"|\"(?:[^\"\\\n]|\\[^\n])*\"?"
     rb"|(?<![A-Za-z0-9_$])[0-9][\w.]*(?:'\w[\w.]*)+"  # 1'000: no character begins there
     rb"|'(?:[^'\\\n]|\\[^\n])*'?"
@@ -43,7 +52,9 @@ def readings(data: bytes) -> list[bytes]:
         if b"\r" in data:  # alone it ends a line for clang, and is no blank for gcc
             texts = [data.replace(b"\r", b"\1"), data.replace(b"\r", b"\n")]
     texts += [
-        _TRIGRAPH.sub(lambda found: _TRIGRAPHS[found[1]], text) for text in texts if _TRIGRAPH.search(text)
+        _TRIGRAPH.sub(lambda found: _TRIGRAPHS[found[1]], text)
+        for text in texts
+        if b"?" in text and _TRIGRAPH.search(text)
     ]
     return [_SPLICE.sub(b"", text) if b"\\" in text else text for text in texts]
 

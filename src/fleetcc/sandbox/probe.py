@@ -60,20 +60,28 @@ def find_helper(environment: Mapping[str, str]) -> str | None:
 
 
 def probe(directory: str, helper: str | None) -> Sandbox | CannotSandbox:
-    """Run something with a tree in this directory. Blocks for some 10 ms. Raises OSError."""
+    """Run something with a tree in this directory, which is made if need be. Blocks for some 20 ms."""
     if helper is None:
         return CannotSandbox(
             f"{HELPER} is not installed: there was no C compiler when fleetcc was",
             "install a C compiler, and then fleetcc again",
         )
     try:
+        os.makedirs(directory, exist_ok=True)
+        tree = tempfile.mkdtemp(prefix="probe-", dir=directory)
+    except OSError as error:
+        return CannotSandbox(f"no tree can be made: {error}", "choose another --state-dir")
+    try:
+        os.mkdir(os.path.join(tree, "folder"), 0o755)
         network = _hold_network(helper)
         if isinstance(network, NotStarted):
             return _explained(network)
         sandbox = Sandbox(os.fsencode(helper), network)
-        failure = _try(sandbox, directory)
+        failure = _try(sandbox, tree)
     except (OSError, subprocess.SubprocessError) as error:
         return CannotSandbox(f"{helper} cannot be run: {error}", "install fleetcc again")
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
     if failure is not None:
         sandbox.close()
     return failure or sandbox
@@ -102,20 +110,14 @@ def _hold_network(helper: str) -> tuple[int, ...] | NotStarted:
         return tuple(descriptors)
 
 
-def _try(sandbox: Sandbox, directory: str) -> CannotSandbox | None:
-    os.makedirs(directory, exist_ok=True)
-    tree = tempfile.mkdtemp(prefix="probe-", dir=directory)
+def _try(sandbox: Sandbox, tree: str) -> CannotSandbox | None:
+    # Without a program the helper writes a file in the current directory, and ends.
+    spec = Spec(os.fsencode(tree), b"", (b"probe",), (), b"/folder")
+    run = sandbox.run(spec)
     try:
-        os.mkdir(os.path.join(tree, "folder"), 0o755)
-        # Without a program the helper writes a file there, and ends.
-        spec = Spec(os.fsencode(tree), b"", (b"probe",), (), b"/folder")
-        run = sandbox.run(spec)
-        try:
-            return _judge(run, _carry_out(run), spec)
-        finally:
-            run.close()
+        return _judge(run, _carry_out(run), spec)
     finally:
-        shutil.rmtree(tree, ignore_errors=True)
+        run.close()
 
 
 def _carry_out(run: Run) -> Outcome:

@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 
 # The longest path that a system call takes; what lies deeper has no name that a client could use.
 MAX_PATH_BYTES: Final = 4095
+# Directories in directories. The longest chain that a path could name takes a second to go through.
+MAX_DEPTH: Final = 200
 MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 1 << 30
 # As the kernel: a path with more links than this is a loop.
@@ -66,6 +68,11 @@ class TooMuch:
 Left: TypeAlias = Collected | TooMuch
 
 
+def is_too_deep(path: bytes) -> bool:
+    """No compiler leaves anything there."""
+    return len(path) > MAX_PATH_BYTES or path.count(b"/") > MAX_DEPTH
+
+
 class Scratch:
     """The upper layer; `close` makes it vanish."""
 
@@ -96,7 +103,7 @@ class Scratch:
                 continue
             for inside, facts in self._below(real, seen):
                 path = spelled.rstrip(b"/") + inside[len(real) :]
-                if not stat.S_ISREG(facts.st_mode) or len(path) > MAX_PATH_BYTES:
+                if not stat.S_ISREG(facts.st_mode) or is_too_deep(path):
                     others += 1
                     continue
                 total += facts.st_size
@@ -119,7 +126,7 @@ class Scratch:
             seen.add(directory)
             for name, facts in self._entries(directory):
                 path = directory + b"/" + name
-                if not stat.S_ISDIR(facts.st_mode) or len(path) > MAX_PATH_BYTES:
+                if not stat.S_ISDIR(facts.st_mode) or is_too_deep(path):
                     yield path, facts
                 else:
                     waiting.append(path)

@@ -1,4 +1,4 @@
-"""A job made of files that are all in its tree, on its way to its result: a slot, the sandbox, what it left."""
+"""A job made of files that are all in its tree: a slot for it, the sandbox, what it left, its result."""
 
 import asyncio
 import logging

@@ -16,6 +16,7 @@ from fleetcc.errors import ProtocolError
 from fleetcc.server.job import in_thread
 from fleetcc.store.blob_writer import BlobWriter
 from fleetcc.store.blobs import BlobStore
+from fleetcc.store.errors import StoreError
 from fleetcc.wire import zstd
 from fleetcc.wire.files import MAX_PACK_BYTES, Contents
 from fleetcc.wire.fleet_requests import ContentsBegin, ContentsEnd, ContentsPiece
@@ -48,7 +49,8 @@ class Receiver:
         self._contents: Contents | None = None
         self._kept: list[bytes] = []
         self._writer: BlobWriter | None = None
-        self._unpack: Callable[[bytes], bytes] = bytes
+        self._sink: Callable[[bytes], object] = bytes  # of the writer
+        self._trouble: StoreError | OSError | None = None  # with the disk, to be told
 
     def take(self, piece: Piece) -> None:
         """The next of what the protocol told."""
@@ -61,68 +63,90 @@ class Receiver:
                 self._pause(True)  # noqa: FBT003 - a callback with one argument
 
     async def run(self) -> None:
-        """Until cancelled; raises ProtocolError for what is not as announced, StoreError."""
+        """Until cancelled; raises ProtocolError for what is not as announced, StoreError and OSError.
+
+        After one of the last two it may be called again: what could not be stored is passed over.
+        """
         try:
             while True:
-                await self._more.wait()
-                self._more.clear()
-                while self._pieces:
-                    batch = tuple(self._pieces)
-                    self._pieces.clear()
-                    stored = await in_thread(self._pool, self._work, batch)
-                    self._waiting -= sum(len(one.raw) for one in batch if isinstance(one, ContentsPiece))
-                    if self._paused and self._waiting <= _MOST_WAITING // 2:
-                        self._paused = False
-                        self._pause(False)  # noqa: FBT003
-                    if stored:
-                        self._stored(stored)
+                while not self._pieces:
+                    self._more.clear()
+                    await self._more.wait()
+                await self._take_batch()
         finally:
-            if self._writer is not None:
-                self._writer.abandon()
+            self._drop()
+
+    async def _take_batch(self) -> None:
+        batch = tuple(self._pieces)
+        self._pieces.clear()
+        try:
+            stored = await in_thread(self._pool, self._work, batch)
+        finally:
+            self._waiting -= sum(len(one.raw) for one in batch if isinstance(one, ContentsPiece))
+            if self._paused and self._waiting <= _MOST_WAITING // 2:
+                self._paused = False
+                self._pause(False)  # noqa: FBT003
+        if stored:
+            self._stored(stored)
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
 
     # -- in a thread
 
     def _work(self, pieces: tuple[Piece, ...]) -> list[Stored]:
         stored: list[Stored] = []
         for piece in pieces:
-            match piece:
-                case ContentsBegin():
-                    self._begin(piece.contents)
-                case ContentsPiece():
-                    self._add(piece.raw)
-                case ContentsEnd():
-                    stored += self._end(is_whole=piece.is_whole)
+            try:
+                stored += self._take_one(piece)
+            except (StoreError, OSError) as error:
+                self._drop()
+                self._trouble = error
         return stored
+
+    def _take_one(self, piece: Piece) -> list[Stored]:
+        match piece:
+            case ContentsBegin():
+                self._begin(piece.contents)
+            case ContentsPiece():
+                self._add(piece.raw)
+            case ContentsEnd():
+                return self._end(is_whole=piece.is_whole)
+        return []
+
+    def _drop(self) -> None:
+        """Nothing stays of what is on its way, and the rest of it is passed over."""
+        if self._writer is not None:
+            self._writer.abandon()
+        self._contents, self._writer, self._kept = None, None, []
 
     def _begin(self, contents: Contents) -> None:
         self._contents, self._kept = contents, []
         (digest, size), *others = contents.blobs
         if others or size <= MAX_PACK_BYTES:
             return
-        self._writer = self._blobs.begin(digest, size)
-        if contents.encoding == zstd.ZSTD:
-            self._unpack = zstandard.ZstdDecompressor().decompressobj().decompress
-        else:
-            self._unpack = bytes
+        writer = self._writer = self._blobs.begin(digest, size)
+        # A writer into a writer, because a little piece may unpack to gigabytes: the blob's size ends that.
+        is_packed = contents.encoding == zstd.ZSTD
+        self._sink = zstandard.ZstdDecompressor().stream_writer(writer).write if is_packed else writer.write
 
     def _add(self, raw: bytes) -> None:
+        if self._contents is None:
+            return
         if self._writer is None:
             self._kept.append(raw)
             return
         try:
-            self._writer.write(self._unpack(raw))
+            self._sink(raw)
         except zstandard.ZstdError as error:
             raise ProtocolError(f"a blob that is not zstd: {error}") from None
 
     def _end(self, *, is_whole: bool) -> list[Stored]:
-        contents, self._contents = self._contents, None
-        assert contents is not None
-        writer, self._writer = self._writer, None
-        kept, self._kept = self._kept, []
-        if not is_whole:
-            if writer is not None:
-                writer.abandon()
+        contents, writer, kept = self._contents, self._writer, self._kept
+        if contents is None or not is_whole:
+            self._drop()
             return []
+        self._contents, self._writer, self._kept = None, None, []
         if writer is not None:
             writer.finish()
             return list(contents.blobs)

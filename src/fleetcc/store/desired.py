@@ -16,6 +16,9 @@ from fleetcc.wire.files import MAX_REPLICA_ENTRIES, Directory, Entry, File, Link
 Changes: TypeAlias = dict[bytes, Entry | None]
 
 DIRECTORY: Final = Directory()
+# All paths of a replica together: they are in memory. Those of big systems are some 70 bytes long.
+MAX_PATHS_BYTES: Final = 256 * MAX_REPLICA_ENTRIES
+
 _ROOT: Final = b"/"
 # What a file system takes for anything small.
 _BLOCK_BYTES: Final = 4096
@@ -28,6 +31,7 @@ class Desired:
     def __init__(self) -> None:
         self.entries: dict[bytes, Entry] = {}
         self.bytes = 0  # what all of it takes on disk, were nothing shared
+        self._path_bytes = 0
         self._inside: dict[bytes, set[bytes]] = {}  # directory to the paths directly in it
 
     def copy(self) -> "Desired":
@@ -35,6 +39,7 @@ class Desired:
         twin = Desired()
         twin.entries = self.entries.copy()
         twin.bytes = self.bytes
+        twin._path_bytes = self._path_bytes
         twin._inside = {directory: paths.copy() for directory, paths in self._inside.items()}
         return twin
 
@@ -52,8 +57,10 @@ class Desired:
             if not isinstance(entry, Directory):
                 self._take_out(path, changes)
         changes.update(wanted)
+        made = 0
         for path in wanted:
-            self._make_parents(path, changes)
+            made += self._make_parents(path, changes)
+            _check_path_bytes(made)  # a path can have two thousand parents, and a message four thousand paths
         real = {path: entry for path, entry in changes.items() if self.entries.get(path) != entry}
         self._check_size(real, max_bytes)
         return real
@@ -62,6 +69,8 @@ class Desired:
         """Change it as planned."""
         for path, entry in changes.items():
             self.bytes += taken_bytes(entry) - taken_bytes(self.entries.get(path))
+            difference = (entry is not None) - (path in self.entries)
+            self._path_bytes += difference * len(path)
             parent = parent_of(path)
             if entry is not None:
                 self.entries[path] = entry
@@ -81,26 +90,30 @@ class Desired:
             changes[gone] = None
             waiting.extend(self._inside.get(gone, ()))
 
-    def _make_parents(self, path: bytes, changes: Changes) -> None:
+    def _make_parents(self, path: bytes, changes: Changes) -> int:
+        """Directories down to the path; how long the paths of new ones are together."""
+        made = 0
         for parent in _parents(path):
             entry = changes[parent] if parent in changes else self.entries.get(parent)
             if isinstance(entry, Directory):
-                return
+                break
             if entry is not None:
                 raise BadUpdateError(f"{path!r} is below {parent!r}, which is {_KINDS[type(entry)]}")
             changes[parent] = DIRECTORY
-        # Half of them may be removals. A single path can have two thousand parents.
-        if len(changes) > 2 * MAX_REPLICA_ENTRIES:
-            raise BadUpdateError(f"more than {MAX_REPLICA_ENTRIES} entries in a replica")
+            made += len(parent)
+        return made
 
     def _check_size(self, changes: Changes, max_bytes: int) -> None:
-        count, total = len(self.entries), self.bytes
+        count, total, path_bytes = len(self.entries), self.bytes, self._path_bytes
         for path, entry in changes.items():
             old = self.entries.get(path)
-            count += (entry is not None) - (old is not None)
+            difference = (entry is not None) - (old is not None)
+            count += difference
+            path_bytes += difference * len(path)
             total += taken_bytes(entry) - taken_bytes(old)
         if count > MAX_REPLICA_ENTRIES:
             raise BadUpdateError(f"{count} entries in a replica; the most is {MAX_REPLICA_ENTRIES}")
+        _check_path_bytes(path_bytes)
         if total > max_bytes:
             raise BadUpdateError(f"{total} bytes in a replica; the most is {max_bytes}")
 
@@ -118,6 +131,11 @@ def is_same_content(old: Entry | None, new: Entry | None) -> bool:
     if isinstance(old, File) and isinstance(new, File):
         return old.digest == new.digest and old.size == new.size and old.executable == new.executable
     return old == new
+
+
+def _check_path_bytes(count: int) -> None:
+    if count > MAX_PATHS_BYTES:
+        raise BadUpdateError(f"{count} bytes of paths in a replica; the most is {MAX_PATHS_BYTES}")
 
 
 def _is_root(path: bytes, entry: Entry) -> bool:

@@ -7,12 +7,13 @@ whatever the root's own is. What is replaced is written beside the tree and rena
 
 import contextlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fleetcc.store.blobs import COPIED_BYTES, BlobStore, Linking
 from fleetcc.store.copying import copy_between, write_all
-from fleetcc.store.desired import Changes, taken_bytes
+from fleetcc.store.desired import taken_bytes
 from fleetcc.store.owned import remove_tree
 from fleetcc.wire.files import Directory, Entry, File, Link
 
@@ -52,7 +53,7 @@ class TreeDisk:
         with contextlib.suppress(OSError):
             remove_tree(self.root)
 
-    def apply(self, wanted: Changes) -> list[bytes]:
+    def apply(self, wanted: Mapping[bytes, Entry | None]) -> list[bytes]:
         """Make these paths what they are to be; the answer are those whose blobs are not here: absent now.
 
         Raises OSError or StoreError, and then the tree is of no use any more.
@@ -186,7 +187,7 @@ class TreeDisk:
     def _write(self, path: bytes, entry: File, content: bytes | int) -> None:
         """A new file with this content, or with that of this descriptor."""
         name, directory = self._spot(path)
-        file = os.open(name, _CREATE, 0o600, dir_fd=directory)
+        file = os.open(name, _CREATE, _mode(entry), dir_fd=directory)
         try:
             if isinstance(content, bytes):
                 write_all(file, content)
@@ -226,6 +227,11 @@ def _is_same_blob(old: Entry | None, entry: File) -> bool:
     return isinstance(old, File) and (old.digest, old.size) == (entry.digest, entry.size)
 
 
+def _mode(entry: File) -> int:
+    return 0o755 if entry.executable else 0o644
+
+
 def _set_facts(file: int, entry: File) -> None:
-    os.fchmod(file, 0o755 if entry.executable else 0o644)
+    if stat.S_IMODE(os.fstat(file).st_mode) != _mode(entry):  # a look is cheaper than a change of nothing
+        os.fchmod(file, _mode(entry))
     os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))

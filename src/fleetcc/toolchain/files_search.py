@@ -106,6 +106,10 @@ def _has_relative(value: bytes) -> bool:
     return value != b"" and not all(part.startswith(b"/") for part in value.split(b":"))
 
 
+# What has gcc's linker compile; in the folder of its compilers proper.
+_PLUGIN: Final = b"liblto_plugin.so"
+
+
 @dataclass(slots=True)
 class _Search:
     """Collects the paths of one compiler, and what to watch."""
@@ -150,7 +154,10 @@ class _Search:
         if is_clang:
             self._add_neighbours_of_clang(commands, story)
             return expansions_of_clang(compiling)
-        self._watch(os.path.join(os.path.dirname(commands[0][0]), b"specs"))  # replaces built-in ones
+        folder = os.path.dirname(commands[0][0])
+        self._watch(os.path.join(folder, b"specs"))  # replaces built-in ones
+        # Without -c the driver looks for it, also where it has nothing to link (-fsyntax-only).
+        self._add(filter(os.path.isfile, (os.path.join(folder, _PLUGIN),)))
         expansions = expansions_of_gcc(compiling, self.folder)
         self._add(
             word.partition(b"=")[2] for words in expansions.values() for word in words if b"specs=/" in word

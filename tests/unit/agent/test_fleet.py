@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.groups import Group
 from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots, Use
-from fleetcc.backends.link import KilledError, Order, Spoken, UnfitTextError
+from fleetcc.backends.link import FileOrder, KilledError, Order, OurSide, Spoken, StaleError, UnfitTextError
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.sources import find_host_list
 from fleetcc.model import Form, Reason
@@ -48,7 +49,7 @@ class HandLink:
     def decline(self, count: int) -> None:
         self.told.append(("decline", count))
 
-    def send(self, number: int, order: Order) -> None:
+    def send(self, number: int, order: Order | FileOrder) -> None:
         self.told.append(("send", number))
 
     def cancel(self, number: int) -> None:
@@ -72,10 +73,10 @@ class HandSource:
     def bound(self, host: str) -> None:
         self.hosts.append(host)
 
-    def order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order | None:
+    def order(self, facts: Facts, encodings: Sequence[str]) -> Order | None:
         return ORDER if self.is_ready else None
 
-    async def make_order(self, forms: frozenset[Form], encodings: Sequence[str]) -> Order:
+    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order:
         self.made = asyncio.get_running_loop().create_future()
         return await self.made
 
@@ -123,8 +124,8 @@ class Bench:
 @asynccontextmanager
 async def working() -> AsyncIterator[Bench]:
     async with asyncio.TaskGroup() as tasks:
-        local = LocalSlots()
-        fleet = Fleet(tasks, None, local, Hello("a", "b"), History(), random.Random(1), 2)  # type: ignore[arg-type]
+        local, ours = LocalSlots(), OurSide(Hello("a", "b"), ThreadPoolExecutor(1), {}.get)
+        fleet = Fleet(tasks, ours, local, History(), random.Random(1), 2)
         bench = Bench(fleet, tasks, local)
         fleet._opening = bench  # type: ignore[assignment]
         try:

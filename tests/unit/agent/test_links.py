@@ -12,7 +12,7 @@ from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots
 from fleetcc.backends.distcc import StockLink
 from fleetcc.backends.fleet import FleetLink
-from fleetcc.backends.link import HostTimeouts
+from fleetcc.backends.link import HostTimeouts, OurSide
 from fleetcc.errors import HostError
 from fleetcc.hosts.grammar import parse_host_list
 from fleetcc.model import Form
@@ -30,7 +30,8 @@ class Bench:
         self.events = LinkEvents()
         self.made = []
         self.visits = 0
-        self.links = Links(Hello("a", "p"), self.events, tasks, executor, LocalSlots())
+        ours = OurSide(Hello("a", "p"), executor, {}.get)
+        self.links = Links(ours, self.events, tasks, LocalSlots())
         self._servers = []
 
     async def listen(self, serve: Serve) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fleetcc.backends.fleet import FleetLink
-from fleetcc.backends.link import Order
+from fleetcc.backends.link import Order, OurSide
+from fleetcc.backends.picture import Picture
 from fleetcc.model import Form
 from fleetcc.wire.fleet import (
     OPENING,
@@ -105,7 +106,10 @@ class Bench:
     def __init__(self, io_seconds: float = 60.0, executor: Executor | None = None) -> None:
         self.events = LinkEvents()
         self.executor = executor or HeldExecutor()
-        self.link = FleetLink("red:1", "red", HELLO, self.events, self.executor, io_seconds)
+        self.blobs: dict[bytes, bytes] = {}  # that this machine still has
+        self.picture = Picture()
+        ours = OurSide(HELLO, self.executor, self.blobs.get)
+        self.link = FleetLink("red:1", "red", ours, self.picture, self.events, io_seconds)
         self.transport = Transport(self.link)
         self._reader = FrameReader()
         self._read = 0

@@ -12,6 +12,7 @@ from fleetcc.backends.pump import (
 from fleetcc.server.pump_tree import plan_tree
 from fleetcc.wire import lzo
 from fleetcc.wire.distcc import RequestReader
+from fleetcc.wire.files import Directory, Entry, File, Link
 from fleetcc.wire.pump import Content, PumpBody, PumpHead, Target
 
 
@@ -55,6 +56,36 @@ def test_a_file_with_an_absolute_name_says_it():
     files.add_file(b"/p/t.h", b"int x;\n", b'/q/"a\\b".h')
 
     assert files.entries() == ((b"/p/t.h", b'#line 1 "/q/\\"a\\\\b\\".h"\nint x;\n'),)
+
+
+MANIFEST: dict[bytes, Entry] = {
+    b"/p": Directory(),
+    b"/p/t.c": File(b"1" * 32, 7, 0),
+    b"/p/l": Link(b"inc"),
+    b"/p/empty": Directory(),
+    b"/q/a.h": File(b"2" * 32, 7, 0),
+    b"/usr/include/stdio.h": File(b"3" * 32, 7, 0),
+}
+
+
+def test_a_manifest_is_files_links_and_directories_without_what_the_server_has():
+    files = PumpFiles()
+    files.add_system_directory(b"/usr/include")
+    texts = {b"1" * 32: b"int x;\n", b"2" * 32: b"int y;\n"}
+
+    assert files.add_entries(MANIFEST, texts.get, {b"/q/a.h": b"/q/b/../a.h"}) is None
+
+    assert files.entries() == (
+        (b"/p/t.c", b"int x;\n"),
+        (b"/q/a.h", b'#line 1 "/q/b/../a.h"\nint y;\n'),
+        (b"/usr/include", LinkTarget(b"../" * 22 + b"usr/include")),
+        (b"/p/l", LinkTarget(b"inc")),
+        (b"/p/empty/forcing_technique_271828", b""),
+    )
+
+
+def test_a_file_whose_text_is_gone_is_told():
+    assert PumpFiles().add_entries(MANIFEST, {b"1" * 32: b""}.get, {}) == b"/q/a.h"
 
 
 def test_a_request_is_read_as_it_was_meant_and_makes_a_tree():

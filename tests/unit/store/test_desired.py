@@ -105,8 +105,11 @@ def test_there_are_limits_for_entries_and_bytes(monkeypatch):
     with pytest.raises(BadUpdateError, match="5 entries"):
         change(tree, {b"/e": A})
     change(tree, {b"/e": A}, (b"/d",))
-    with pytest.raises(BadUpdateError, match="more than 4"):  # before all of its parents are made
-        change(tree, {b"/x" * 100: A})
+    monkeypatch.setattr(module, "MAX_PATHS_BYTES", 100)
+    with pytest.raises(BadUpdateError, match="bytes of paths"):  # before all parents are made
+        change(tree, {b"/x" * 2000: A})
+    with pytest.raises(BadUpdateError, match="101 bytes of paths"):
+        change(tree, {b"/" + b"n" * 88: A}, (b"/e",))
     with pytest.raises(BadUpdateError, match="bytes in a replica"):
         tree.plan({b"/e": file_of(b"x" * 5000)}, (), 5 * 4096 - 1)
 

@@ -155,8 +155,15 @@ class Replicating(RuleBasedStateMachine):
         job = self.replica.bind(self.replica.id, max(0, self.replica.number - back))
         self.bound.append(job)
         if job.state is BindingState.READY:
-            self.frozen[job] = disk_of(job.tree.root)
+            self.freeze(job)
         return job
+
+    def freeze(self, job):
+        """It starts now: nothing that it needs may be missing."""
+        model = self.models[job.tree]
+        pending = {path for path, e in model.entries.items() if isinstance(e, File) and not self.is_here(e)}
+        assert all(model.numbers[path] > job.needed for path in pending)
+        self.frozen[job] = disk_of(job.tree.root)
 
     @rule(job=consumes(jobs))
     def release(self, job):
@@ -193,7 +200,7 @@ class Replicating(RuleBasedStateMachine):
     def start_jobs(self, settled):
         for job in settled:
             assert job.state is BindingState.READY
-            self.frozen[job] = disk_of(job.tree.root)
+            self.freeze(job)
 
     def check_state(self, job):
         if job.state is BindingState.CHANGED:

@@ -133,6 +133,14 @@ def test_what_a_fork_is_to_get_from_its_parent_does_not_go(tree, blobs):
     assert twin.take() == {b"/a": A, b"/b": None}
 
 
+def test_what_comes_where_something_pending_was_is_a_change(tree):
+    change(tree, 1, {b"/a": A})
+    do(tree)
+    change(tree, 2, removes=(b"/a",))
+    change(tree, 3, {b"/a": B})  # and A is on disk still
+    assert tree.last_change == 3
+
+
 def test_a_change_is_what_a_job_could_notice(tree):
     change(tree, 1, {b"/d/a": A, b"/l": Link(b"x")})
     assert tree.last_change == 0
@@ -148,6 +156,7 @@ def test_a_change_is_what_a_job_could_notice(tree):
         ],
         start=2,
     ):
+        do(tree)
         plan = tree.desired.plan(puts, removes, 1 << 40)
         assert tree.would_change(plan) is notices
         tree.change(plan, number)

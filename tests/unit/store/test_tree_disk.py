@@ -9,7 +9,7 @@ from fleetcc.store.blobs import BlobStore
 from fleetcc.store.desired import DIRECTORY
 from fleetcc.store.errors import StoreError
 from fleetcc.store.tree_disk import TreeDisk
-from fleetcc.wire.files import MAX_PATH_BYTES, Link
+from fleetcc.wire.files import MAX_PATH_BYTES, Entry, Link
 from tests.unit.store.pictures import BIG, MTIME, disk_of, expected, file_of, store
 
 A, B = file_of(b"a"), file_of(b"b", executable=True)
@@ -132,9 +132,16 @@ def test_times_before_1970_and_far_away_are_kept_or_clamped(tree):
 
 def test_a_tree_made_of_another_shares_its_files_and_not_its_changes(root, blobs):
     old = TreeDisk(root, blobs)
-    entries = {b"/d": DIRECTORY, b"/d/a": A, b"/b": B, b"/h": HUGE, b"/i": HUGE, b"/l": Link(b"x")}
+    entries: dict[bytes, Entry] = {
+        b"/d": DIRECTORY,
+        b"/d/a": A,
+        b"/b": B,
+        b"/h": HUGE,
+        b"/i": HUGE,
+        b"/l": Link(b"x"),
+    }
     old.apply(entries)
-    changed = entries | {b"/b": A, b"/d/a": file_of(b"a", 5)}
+    changed: dict[bytes, Entry] = entries | {b"/b": A, b"/d/a": file_of(b"a", 5)}
     new = TreeDisk(root + b"2", blobs, old)
     assert list(new.ancestors()) == [old]
     new.apply(changed)

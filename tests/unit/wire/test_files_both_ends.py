@@ -122,6 +122,8 @@ class FilesToo(BothEnds):
     @rule()
     def lose_what_is_on_its_way(self) -> None:
         self.up += self.client.gone(self.contents)
+        for lost in self.contents:  # which may have been asked for again
+            self.to_send.pop(lost, None)
 
     # -- the server does
 

@@ -1,0 +1,64 @@
+"""Single compiles as files, on a server that has no compiler: every byte is the plain compiler's."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.replica_cases import LINES, LINKS, SOURCES
+from tests.support.fleet import Client, installed
+from tests.support.replica import BUILDERS, Place, helper, replica_place
+from tests.support.seeing import compare, parse_line
+
+__all__ = ["helper", "installed"]  # fixtures
+
+MADE_ONCE = (
+    "g++ -O1 -x c++-header pch.hpp -o pre/pch.hpp.gch",
+    "gcc cpch.h -o pre/cpch.h.gch",
+    "clang++ -x c++-header pch.hpp -o pre/clang.pch",
+)
+
+
+def write_project(client: Client) -> None:
+    """The sources, links, precompiled headers, and outputs that nobody may write."""
+    for name, text in SOURCES.items():
+        client.write(name, text)
+    for name, target in LINKS.items():
+        (client.work / name).symlink_to(target)
+    client.write("pre/pch.hpp", SOURCES["pch.hpp"])
+    client.write("pre/cpch.h", SOURCES["cpch.h"])
+    for line in MADE_ONCE:
+        if shutil.which(line.split()[0]) is not None:
+            assert client.plain(*line.split()).spoken == (0, b"", b"")
+    for name in ("ro.o", "ro.d"):
+        (client.work / name).chmod(0o444)
+
+
+@pytest.fixture(scope="module", params=BUILDERS, ids=lambda user: f"uid{user}")
+def everybody(request: pytest.FixtureRequest, installed: Path, helper: Path) -> Iterator[Place]:
+    """One server for the whole table, and each kind of user."""
+    with replica_place(installed, helper, request.param) as place:
+        place.add_server()
+        write_project(place.client)
+        yield place
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_compile_leaves_what_it_leaves_here(line: str, everybody: Place) -> None:
+    compiler = parse_line(line, everybody.client.work).argv[0]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    plain, through = compare(everybody.client, line)
+
+    assert through == plain
+    assert everybody.client.last_reason == "remote"
+
+
+@pytest.mark.parametrize("line", ["gcc -c b.c -o ro.o", "clang -c b.c -o ro.o", "gcc -MD -MF ro.d -c b.c"])
+def test_an_output_that_may_not_be_written_is_the_compilers_business(line: str, everybody: Place) -> None:
+    plain, through = compare(everybody.client, line)
+
+    assert through == plain
+    reason = "output-unwritable" if everybody.client.user else "remote"  # root may write it
+    assert everybody.client.last_reason == reason
