@@ -19,7 +19,7 @@ struct request_header {
     char magic[4];
     uint32_t length;
     uint8_t kind, descriptors;
-    uint16_t reserved;
+    uint16_t is_terminal;
     uint32_t umask, argument_count, environment_count;
     uint64_t cwd_device, cwd_inode;
     uint32_t unused[2];
@@ -54,6 +54,7 @@ bool build_request(const struct invocation *invocation, struct request *request)
     size += size_of(invocation->argv, &header.argument_count);
     size += size_of(environ, &header.environment_count);
     header.length = (uint32_t)size;
+    header.is_terminal = (uint16_t)isatty(STDERR_FILENO);
     header.umask = umask(0);
     umask(header.umask);
     header.cwd_device = here.st_dev;

@@ -10,7 +10,7 @@ import pytest
 
 from fleetcc.store.binding import BindingState
 from fleetcc.store.blobs import BlobStore
-from fleetcc.store.errors import BadUpdateError, StoreFullError
+from fleetcc.store.errors import BadUpdateError, ReplicaFullError, StoreFullError
 from fleetcc.store.replica import Replica
 from fleetcc.store.replicas import Replicas
 from fleetcc.wire.files import MAX_DIGESTS, Entry, File, Link, Update
@@ -141,6 +141,6 @@ def test_a_manifest_of_200000_files_is_known_in_seconds_and_some_memory(replica)
 
 def test_paths_that_would_fill_the_memory_with_their_parents_are_refused(replica):
     puts: dict[bytes, Entry] = {b"/%d" % index + b"/d" * 2000: Link(b"x") for index in range(MAX_DIGESTS)}
-    with pytest.raises(BadUpdateError, match="bytes of paths"):
+    with pytest.raises(ReplicaFullError, match="bytes of paths"):
         replica.accept(Update(replica.id, 1, puts))
     assert replica.current.desired.entries == {}

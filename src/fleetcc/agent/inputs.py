@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from fleetcc.agent.misses import named_files
 from fleetcc.backends.link import FileOrder, Spoken, StaleError
+from fleetcc.command.colours import for_terminal
 from fleetcc.command.environment import travelling
 from fleetcc.command.replica import SCANNED, Shipment
 from fleetcc.files.digests import ChangedError, Digests
@@ -65,6 +66,7 @@ class Invocation:
     cwd: bytes
     environment: Mapping[bytes, bytes]
     umask: int
+    is_terminal: bool = False  # where its messages go
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class Inputs:
     ) -> FileOrder:
         cwd = invocation.cwd
         argv = replaced(shipment.argv, toolchain.expansions) if shipment.native else shipment.argv
+        if invocation.is_terminal:
+            argv = for_terminal(argv, invocation.environment)
         outputs = shipment.outputs if shipment.depfile is None else (*shipment.outputs, shipment.depfile.path)
         existing = [path for name in outputs if os.path.isfile(path := os.path.join(cwd, name))]
         unwritable = next((path for path in existing if not os.access(path, os.W_OK)), None)

@@ -92,7 +92,9 @@ class Carrier:
             planned.forms,
             files=planned.shipment is not None,
         )
-        invocation = Invocation(request.program, request.argv, request.cwd, environment, request.umask)
+        invocation = Invocation(
+            request.program, request.argv, request.cwd, environment, request.umask, request.is_terminal
+        )
         await self._send(planned, invocation, needs, settings)
 
     async def _send(self, planned: Send, invocation: Invocation, needs: Needs, settings: Settings) -> None:

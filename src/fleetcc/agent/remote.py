@@ -61,6 +61,8 @@ class RemoteWay:
         self._settings = settings
         self._prepared: Prepared | None = None
         self._is_sampled = settings.verify > 0 and random.random() < settings.verify
+        if self._is_sampled:  # both compilers write to files
+            self._invocation = dataclasses.replace(invocation, is_terminal=False)
         self._texts: Texts | None = None
         if planned.compilation is not None:
             cwd, compilation = invocation.cwd, planned.compilation

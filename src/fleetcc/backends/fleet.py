@@ -356,7 +356,8 @@ class FleetLink(StreamProtocol):
             return
         if self._session.outstanding or now - self._last_heard >= self._ping_seconds / 2:
             self._write(self._session.ping())
-        for ident, since in list(self._unstarted.items()):
+        for ident, begun in list(self._unstarted.items()):
+            since = max(begun, self._uploads.progress) if ident in self._of_files else begun
             if now - since >= self._io_seconds:
                 self._write(self._session.cancel(ident))
                 self._failed(ident, HostError(f"{self._text}: did not begin in {self._io_seconds:g} s"))

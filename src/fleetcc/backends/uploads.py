@@ -81,6 +81,7 @@ class Uploads:
         self._is_sending = False  # a pack
         self._ready: Pack | None = None
         self._is_writable = True
+        self.progress = 0.0  # when something was last written
         self._is_closed = False
 
     @property
@@ -121,6 +122,7 @@ class Uploads:
             if piece is None:
                 self._bulk.popleft()
             else:
+                self.progress = self._loop.time()
                 self._write(piece)
 
     def _make_next(self) -> None:

@@ -127,5 +127,6 @@ def _encode_request(invocation: Invocation) -> bytes:
         environment=invocation.environment.entries,
         umask=mask,
         cwd_identity=(here.st_dev, here.st_ino),
+        is_terminal=os.isatty(2),
     )
     return encode_job_request(request, descriptors=0)

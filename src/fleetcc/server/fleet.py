@@ -66,16 +66,17 @@ class FleetSide:
         """The identities that are offered now."""
         return self._identities.advertised() if self._identities is not None else ()
 
-    def welcome(self) -> Welcome:
-        """What is told to a client that has said who it is."""
+    def welcome(self, no_replica: str = "") -> Welcome:
+        """What is told to a client that has said who it is; `no_replica`: why it alone can have none."""
+        obstacle = no_replica or self.files.obstacle
         return Welcome(
             program=f"fleetccd {__version__}",
             instance=self._instance,
             slots=self._service.gate.slot_count,
             compilers=self.compilers,
             looking=self._is_looking,
-            capabilities=CAPABILITIES if self.files.sandbox is None else (*CAPABILITIES, FILES),
-            sandbox=self.files.obstacle[:4000],
+            capabilities=CAPABILITIES if obstacle else (*CAPABILITIES, FILES),
+            sandbox=obstacle[:4000],
             ping_seconds=self._service.options.ping_seconds,
             name=socket.gethostname()[:128],
         )

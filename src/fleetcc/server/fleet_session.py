@@ -133,7 +133,9 @@ class FleetSession:
     def say_welcome(self) -> None:
         """What the server is, or has become."""
         if self._protocol.is_open and not self.is_over:
-            self._outbox.write(self._protocol.welcome(self._service.fleet.welcome()))
+            replica = self._replica
+            obstacle = replica.obstacle if replica is not None else ""
+            self._outbox.write(self._protocol.welcome(self._service.fleet.welcome(obstacle)))
             self._open_replica()
 
     def drain(self, why: str) -> None:
@@ -281,7 +283,7 @@ class FleetSession:
         if self._secret and self._replica is None and files.sandbox is not None:
             self._replica = ReplicaSession(
                 self._service, files, self._protocol, self._outbox.write, self._settled,
-                self._protocol_broken, self._pause_reading,
+                self.say_welcome, self._protocol_broken, self._pause_reading,
             )  # fmt: skip
             self._replica.open(self._secret)
 

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import IO, Final, cast
 
 import zstandard
 
@@ -128,7 +128,8 @@ class Receiver:
         writer = self._writer = self._blobs.begin(digest, size)
         # A writer into a writer, because a little piece may unpack to gigabytes: the blob's size ends that.
         is_packed = contents.encoding == zstd.ZSTD
-        self._sink = zstandard.ZstdDecompressor().stream_writer(writer).write if is_packed else writer.write
+        file = cast("IO[bytes]", writer)  # as far as it is used
+        self._sink = zstandard.ZstdDecompressor().stream_writer(file).write if is_packed else writer.write
 
     def _add(self, raw: bytes) -> None:
         if self._contents is None:

@@ -16,7 +16,7 @@ from fleetcc.server.files import Files
 from fleetcc.server.job import in_thread
 from fleetcc.server.receiver import Receiver
 from fleetcc.store.binding import Binding, BindingState
-from fleetcc.store.errors import ReplicaGoneError, StoreError
+from fleetcc.store.errors import ReplicaFullError, ReplicaGoneError, StoreError
 from fleetcc.store.replica import Replica
 from fleetcc.wire.files import FileJob, Gone, ReplicaState, Update
 from fleetcc.wire.fleet import ErrorCode
@@ -41,6 +41,7 @@ class ReplicaSession:
         protocol: FleetServer,
         write: Callable[[bytes], None],
         settled: Settled,
+        refused: Callable[[], None],
         broken: Callable[[str], None],
         pause: Callable[[bool], None],
     ) -> None:
@@ -49,6 +50,8 @@ class ReplicaSession:
         self._protocol = protocol
         self._write = write
         self._tell_settled = settled  # this job may begin, or never will
+        self._tell_refused = refused  # there will be no replica: `obstacle` says why
+        self.obstacle = ""
         self._broken = broken  # the client has broken the protocol
         self._replica: Replica | None = None
         self._told = b""  # the id that the client knows
@@ -84,6 +87,13 @@ class ReplicaSession:
         except ReplicaGoneError:
             self._tell_state()
             return
+        except ReplicaFullError as error:
+            _log.info("a replica begins again: %s", error)
+            failed = self._replica.give_up(str(error))
+            for binding in failed:  # the client says everything again, and sends the jobs again
+                binding.state = BindingState.CHANGED
+            self.settled(failed)
+            self._tell_state()
         self.work()
 
     def contents(self, piece: ContentsBegin | ContentsPiece | ContentsEnd) -> None:
@@ -139,6 +149,8 @@ class ReplicaSession:
             self._replica = replica = await in_thread(pool, files.replicas.open, secret)
         except StoreError as error:
             _log.error("no replica: %s", error)
+            self.obstacle = str(error)
+            self._tell_refused()
             return
         try:
             self._tell_state()

@@ -8,7 +8,7 @@ so no path of a tree leads through a link.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from fleetcc.store.errors import BadUpdateError
+from fleetcc.store.errors import BadUpdateError, ReplicaFullError
 from fleetcc.store.paths import check_path, check_target, parent_of
 from fleetcc.wire.files import MAX_REPLICA_ENTRIES, Directory, Entry, File, Link
 
@@ -44,7 +44,7 @@ class Desired:
         return twin
 
     def plan(self, puts: Mapping[bytes, Entry], removes: Sequence[bytes], max_bytes: int) -> Changes:
-        """What an update changes; raises BadUpdateError. Nothing is changed yet."""
+        """What an update changes; raises BadUpdateError, ReplicaFullError. Nothing is changed yet."""
         changes: Changes = {}
         for path in removes:
             check_path(path)
@@ -112,10 +112,10 @@ class Desired:
             path_bytes += difference * len(path)
             total += taken_bytes(entry) - taken_bytes(old)
         if count > MAX_REPLICA_ENTRIES:
-            raise BadUpdateError(f"{count} entries in a replica; the most is {MAX_REPLICA_ENTRIES}")
+            raise ReplicaFullError(f"{count} entries in a replica; the most is {MAX_REPLICA_ENTRIES}")
         _check_path_bytes(path_bytes)
         if total > max_bytes:
-            raise BadUpdateError(f"{total} bytes in a replica; the most is {max_bytes}")
+            raise ReplicaFullError(f"{total} bytes in a replica; the most is {max_bytes}")
 
 
 def taken_bytes(entry: Entry | None) -> int:
@@ -135,7 +135,7 @@ def is_same_content(old: Entry | None, new: Entry | None) -> bool:
 
 def _check_path_bytes(count: int) -> None:
     if count > MAX_PATHS_BYTES:
-        raise BadUpdateError(f"{count} bytes of paths in a replica; the most is {MAX_PATHS_BYTES}")
+        raise ReplicaFullError(f"{count} bytes of paths in a replica; the most is {MAX_PATHS_BYTES}")
 
 
 def _is_root(path: bytes, entry: Entry) -> bool:

@@ -3,6 +3,7 @@
 FleetccError
 ├── StoreError             the server's disk failed
 │   └── StoreFullError     it has no room; nothing half-written stays
+├── ReplicaFullError       a replica that has become too big: it begins again with what is needed now
 ├── ReplicaGoneError       the replica of this id is no more: the client says everything again
 └── ProtocolError
     ├── WrongDigestError   a blob is not what its digest says
@@ -30,6 +31,10 @@ class StoreFullError(StoreError):
 
 class ReplicaGoneError(FleetccError):
     """A replica that is not there any more, or never was."""
+
+
+class ReplicaFullError(FleetccError):
+    """More than one replica may hold: the agent has told of it all its life."""
 
 
 class WrongDigestError(ProtocolError):

@@ -11,7 +11,7 @@ Request (launcher to agent), header of 48 bytes, then `length` bytes:
     B   kind: b"J" a job, b"C" a control request (JSON)
     B   bit n set: descriptor n (0..2) is attached (SCM_RIGHTS, ascending). Launchers attach none: in the
         socket of an agent that hangs they would keep make and ninja waiting
-    H   0
+    H   bit 0 set: the launcher's stderr is a terminal
     I   umask
     I   argument count
     I   environment count
@@ -80,6 +80,7 @@ class RequestHeader:
     environment_count: int
     cwd_device: int
     cwd_inode: int
+    is_terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class JobRequest:
     environment: tuple[bytes, ...]  # NAME=value
     umask: int
     cwd_identity: tuple[int, int]  # st_dev, st_ino
+    is_terminal: bool = False  # what its stderr is
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class ControlRequest:
 
 def decode_request_header(data: bytes) -> RequestHeader:
     """Check and take apart the first 48 bytes; raises ProtocolError."""
-    magic, length, kind, descriptors, _, umask, argc, envc, device, inode, _, _ = REQUEST_HEADER.unpack_from(
+    magic, length, kind, descriptors, bits, umask, argc, envc, device, inode, _, _ = REQUEST_HEADER.unpack_from(
         data
     )
     if magic != MAGIC:
@@ -114,7 +116,9 @@ def decode_request_header(data: bytes) -> RequestHeader:
         raise ProtocolError(f"launcher request of {length} bytes; the limit is {MAX_REQUEST_BYTES}")
     if kind not in b"JC":
         raise ProtocolError(f"launcher request of kind {kind!r}; J and C are known")
-    return RequestHeader(length, bytes((kind,)), descriptors, umask, argc, envc, device, inode)
+    return RequestHeader(
+        length, bytes((kind,)), descriptors, umask, argc, envc, device, inode, bool(bits & 1)
+    )
 
 
 def decode_request(header: RequestHeader, body: bytes) -> JobRequest | ControlRequest:
@@ -140,6 +144,7 @@ def decode_request(header: RequestHeader, body: bytes) -> JobRequest | ControlRe
         environment=tuple(fields[first_variable:-1]),
         umask=header.umask,
         cwd_identity=(header.cwd_device, header.cwd_inode),
+        is_terminal=header.is_terminal,
     )
 
 
@@ -149,7 +154,7 @@ def encode_job_request(request: JobRequest, descriptors: int) -> bytes:
     body = b"\0".join(strings) + b"\0"
     return (
         REQUEST_HEADER.pack(
-            MAGIC, len(body), ord("J"), descriptors, 0, request.umask,
+            MAGIC, len(body), ord("J"), descriptors, int(request.is_terminal), request.umask,
             len(request.argv), len(request.environment), *request.cwd_identity, 0, 0,
         )
         + body

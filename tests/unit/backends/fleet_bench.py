@@ -103,12 +103,19 @@ class HeldExecutor(Executor):
 class Bench:
     """One link with everything around it."""
 
-    def __init__(self, io_seconds: float = 60.0, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        io_seconds: float = 60.0,
+        executor: Executor | None = None,
+        hello: Hello = HELLO,
+        picture: Picture | None = None,
+    ) -> None:
         self.events = LinkEvents()
         self.executor = executor or HeldExecutor()
         self.blobs: dict[bytes, bytes] = {}  # that this machine still has
-        self.picture = Picture()
-        ours = OurSide(HELLO, self.executor, self.blobs.get)
+        self.picture = picture or Picture()
+        self._hello = hello
+        ours = OurSide(hello, self.executor, self.blobs.get)
         self.link = FleetLink("red:1", "red", ours, self.picture, self.events, io_seconds)
         self.transport = Transport(self.link)
         self._reader = FrameReader()
@@ -118,7 +125,7 @@ class Bench:
         self.link.connection_made(self.transport)
         assert self.transport.written.startswith(OPENING)
         self._read = len(OPENING)
-        assert self.said() == [(0, HELLO)]
+        assert self.said() == [(0, self._hello)]
 
     def say(self, *messages: Message, job: int = 0) -> None:
         """The server says this in one piece."""

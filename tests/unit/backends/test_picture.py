@@ -29,9 +29,7 @@ def listing(*names: bytes) -> Listing:
     return Listing(frozenset(names))
 
 
-def change(
-    picture: Picture, *layers: Layer, is_busy: bool = False, **listings: Listing | None
-) -> Change:
+def change(picture: Picture, *layers: Layer, is_busy: bool = False, **listings: Listing | None) -> Change:
     """`listings`: of directories right below the root."""
     told = {b"/" + name.encode(): found for name, found in listings.items()}
     return picture.change_for(layers, told, is_busy=is_busy)
@@ -88,7 +86,11 @@ def test_what_has_vanished_from_a_directory_that_was_consulted_is_removed(pictur
 
 
 def test_a_directory_that_has_vanished_goes_with_all_that_is_below_it(picture: Picture) -> None:
-    change(picture, layer({b"/src": D, b"/src/in": D, b"/src/in/a.h": X}, b"/src/in", b"/src"), **{"src/in": listing(b"a.h"), "src": listing(b"in")})
+    change(
+        picture,
+        layer({b"/src": D, b"/src/in": D, b"/src/in/a.h": X}, b"/src/in", b"/src"),
+        **{"src/in": listing(b"a.h"), "src": listing(b"in")},
+    )
 
     found = picture.change_for(
         [layer({b"/src": D}, b"/src/in", b"/src")], {b"/src/in": None, b"/src": listing()}, is_busy=False
@@ -150,7 +152,9 @@ def test_a_file_that_was_there_all_the_time_is_no_news_to_those_that_run(picture
 def test_a_file_in_a_directory_that_nobody_looked_into_is_no_news(picture: Picture) -> None:
     change(picture, WITHOUT, src=OLD)
 
-    found = change(picture, layer({b"/lib": D, b"/lib/new.h": X}, b"/lib"), is_busy=True, lib=listing(b"new.h"))
+    found = change(
+        picture, layer({b"/lib": D, b"/lib/new.h": X}, b"/lib"), is_busy=True, lib=listing(b"new.h")
+    )
 
     assert not found.updates[0].fork
 

@@ -61,7 +61,9 @@ class Disk:
     def listing(self, directory: bytes) -> Listing | None:
         if not isinstance(self.entries.get(directory), Directory):
             return None
-        names = frozenset(path.rpartition(b"/")[2] for path in self.entries if path.rpartition(b"/")[0] == directory)
+        names = frozenset(
+            path.rpartition(b"/")[2] for path in self.entries if path.rpartition(b"/")[0] == directory
+        )
         known = self._listings.get(directory)
         if known is None or known.names != names:
             known = self._listings[directory] = Listing(names)
@@ -141,7 +143,9 @@ units = st.builds(
     st.permutations(DIRECTORIES).flatmap(lambda some: st.integers(1, 2).map(lambda most: tuple(some[:most]))),
     st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple),
 )
-paths = st.builds(lambda directory, name: directory + b"/" + name, st.sampled_from(DIRECTORIES), st.sampled_from(NAMES))
+paths = st.builds(
+    lambda directory, name: directory + b"/" + name, st.sampled_from(DIRECTORIES), st.sampled_from(NAMES)
+)
 entries: st.SearchStrategy[Entry | None] = st.one_of(
     st.sampled_from(CONTENTS).map(lambda text: File(hashlib.sha256(text).digest(), len(text), 1)),
     st.builds(File, st.just(hashlib.sha256(b"one").digest()), st.just(3), st.integers(1, 2)),
@@ -228,7 +232,9 @@ class Machine(RuleBasedStateMachine):
     def content_is_gone(self, text: bytes, data: st.DataObject) -> None:
         """Some of the paths that were to hold it are not there; others had got it before."""
         digest, tree = hashlib.sha256(text).digest(), self.replica.tree
-        holding = [path for path, one in tree.entries.items() if isinstance(one, File) and one.digest == digest]
+        holding = [
+            path for path, one in tree.entries.items() if isinstance(one, File) and one.digest == digest
+        ]
         lost = data.draw(st.lists(st.sampled_from(holding), unique=True)) if holding else []
         self.running.clear()
         self.replica.history.clear()

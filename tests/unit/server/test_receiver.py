@@ -86,7 +86,9 @@ async def bench(blobs: BlobStore) -> AsyncIterator[Bench]:
 
 
 def leftovers(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "blobs" / "tmp").rglob("*") if path.is_file() and path.name.isdigit()]
+    return [
+        path for path in (tmp_path / "blobs" / "tmp").rglob("*") if path.is_file() and path.name.isdigit()
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["raw", "zstd"])

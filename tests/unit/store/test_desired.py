@@ -4,7 +4,7 @@ import pytest
 
 from fleetcc.store import desired as module
 from fleetcc.store.desired import DIRECTORY, Desired, is_same_content, taken_bytes
-from fleetcc.store.errors import BadUpdateError
+from fleetcc.store.errors import BadUpdateError, ReplicaFullError
 from fleetcc.wire.files import Directory, Link
 from tests.unit.store.pictures import file_of
 
@@ -102,15 +102,15 @@ def test_there_are_limits_for_entries_and_bytes(monkeypatch):
     monkeypatch.setattr(module, "MAX_REPLICA_ENTRIES", 4)
     tree = holding(a_b_c=A)
     change(tree, {b"/d": A})
-    with pytest.raises(BadUpdateError, match="5 entries"):
+    with pytest.raises(ReplicaFullError, match="5 entries"):
         change(tree, {b"/e": A})
     change(tree, {b"/e": A}, (b"/d",))
     monkeypatch.setattr(module, "MAX_PATHS_BYTES", 100)
-    with pytest.raises(BadUpdateError, match="bytes of paths"):  # before all parents are made
+    with pytest.raises(ReplicaFullError, match="bytes of paths"):  # before all parents are made
         change(tree, {b"/x" * 2000: A})
-    with pytest.raises(BadUpdateError, match="101 bytes of paths"):
+    with pytest.raises(ReplicaFullError, match="101 bytes of paths"):
         change(tree, {b"/" + b"n" * 88: A}, (b"/e",))
-    with pytest.raises(BadUpdateError, match="bytes in a replica"):
+    with pytest.raises(ReplicaFullError, match="bytes in a replica"):
         tree.plan({b"/e": file_of(b"x" * 5000)}, (), 5 * 4096 - 1)
 
 

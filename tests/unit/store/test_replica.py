@@ -7,7 +7,7 @@ import pytest
 
 from fleetcc.store.binding import BindingState
 from fleetcc.store.blobs import BlobStore
-from fleetcc.store.errors import BadUpdateError, ReplicaGoneError
+from fleetcc.store.errors import BadUpdateError, ReplicaFullError, ReplicaGoneError
 from fleetcc.store.replica import Replica
 from fleetcc.wire.files import File, Link, Update
 from tests.unit.store.pictures import BIG, digest_of, disk_of, expected, file_of, store, update, work
@@ -73,7 +73,7 @@ def test_a_bad_update_changes_nothing(replica):
 def test_a_replica_has_no_more_bytes_than_it_may(tmp_path, blobs):
     replica = Replica(os.fsencode(tmp_path), blobs, 8192)
     update(replica, {b"/a": A, b"/b": B})
-    with pytest.raises(BadUpdateError, match="12288 bytes"):
+    with pytest.raises(ReplicaFullError, match="12288 bytes"):
         update(replica, {b"/c": A})
 
 

@@ -1,6 +1,7 @@
 """The launcher's frames; native/launcher is the other end, so the layouts are spelled out here."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -68,6 +69,13 @@ def test_a_job_request_has_the_agreed_bytes() -> None:
     assert encode_job_request(JOB, 7) == header + body
     assert decode_request_header(header) == RequestHeader(len(body), b"J", 7, 0o22, 3, 2, 2, 3)
     assert _decode(header + body) == JOB
+
+
+def test_a_job_request_tells_a_terminal() -> None:
+    request = replace(JOB, is_terminal=True)
+    data = encode_job_request(request, 0)
+    assert data[10:12] == b"\x01\0"
+    assert _decode(data) == request
 
 
 @given(jobs, st.integers(0, 7))
