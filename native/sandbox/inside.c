@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -71,6 +72,17 @@ static void limit_numbers(void)
         write_file("/proc/sys/kernel/pid_max", "1024");
 }
 
+/* What all processes in there have written is added up here as they are reaped. Where the kernel does not count,
+ * nothing was written. To be opened before this process is undumpable. */
+static uint64_t read_written(int accounts)
+{
+    char text[512];
+    ssize_t length = pread(accounts, text, sizeof text - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    const char *found = strstr(text, "wchar:");
+    return found ? strtoull(found + strlen("wchar:"), NULL, 10) : 0;
+}
+
 _Noreturn void run_inside(const struct spec *spec, struct shared *shared, const struct outside *outside)
 {
     die_with(outside->process);
@@ -81,6 +93,7 @@ _Noreturn void run_inside(const struct spec *spec, struct shared *shared, const 
     int upper = change_root(spec);
     if (sethostname(host_name, sizeof host_name - 1))
         give_up(STAGE_ROOT);
+    int accounts = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
     prctl(PR_SET_DUMPABLE, 0); /* the program has the same user and must not look into us */
     report_scratch(upper);
     pid_t program = vfork(); /* with pages to copy it takes 0.1 ms longer */
@@ -94,6 +107,7 @@ _Noreturn void run_inside(const struct spec *spec, struct shared *shared, const 
             give_up(STAGE_PROCESS);
     shared->status = status;
     shared->full = is_full(upper);
+    shared->written = read_written(accounts);
     shared->ended = true;
     _exit(0);
 }

@@ -80,6 +80,7 @@ static struct ending describe(const struct shared *shared)
         .cpu_microseconds = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
                             (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec),
         .peak_kilobytes = (uint64_t)used.ru_maxrss,
+        .written_bytes = shared->written,
         .full = shared->full,
     };
 }

@@ -1,4 +1,4 @@
-/* Records of 32 bytes on the status descriptor, a socket that keeps them apart; fleetcc.sandbox.outcome reads
+/* Records of 40 bytes on the status descriptor, a socket that keeps them apart; fleetcc.sandbox.outcome reads
  * them. */
 #include "sandbox.h"
 
@@ -13,7 +13,7 @@ enum kind { KIND_FAILED = 1, KIND_SCRATCH, KIND_STARTED, KIND_ENDED };
 struct record {
     uint32_t kind;
     int32_t number; /* stage or wait status */
-    uint64_t first, second, third;
+    uint64_t first, second, third, fourth;
 };
 
 static int status_descriptor = -1;
@@ -71,5 +71,6 @@ void report_end(const struct ending *ending)
                            .number = ending->status,
                            .first = ending->cpu_microseconds,
                            .second = ending->peak_kilobytes,
-                           .third = ending->full});
+                           .third = ending->full,
+                           .fourth = ending->written_bytes});
 }

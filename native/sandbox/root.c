@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -67,45 +66,27 @@ static void make_layers(int tree)
     make_devices();
 }
 
-static bool is_dots(const char *name, size_t length)
+/* An overlay with these options. Whether it is ours to say that its marks are in `user.` is asked of the kernel. */
+bool mount_layers(const char *target, const char *options)
 {
-    return (length == 1 && name[0] == '.') || (length == 2 && name[0] == '.' && name[1] == '.');
-}
-
-/* Directories that the overlay makes when something is first written below them take longer. Where a link
- * is on the way, or nothing, it is left to the overlay and the program. */
-static void make_way(int tree, const char *path)
-{
-    char way[sizeof "upper" + PATH_MAX] = "upper";
-    struct stat facts;
-    size_t length = sizeof "upper" - 1;
-    for (const char *name = path + strspn(path, "/"); *name; name += strspn(name, "/")) {
-        size_t size = strcspn(name, "/");
-        if (is_dots(name, size) || length + 1 + size >= sizeof way)
-            return;
-        way[length++] = '/';
-        memcpy(way + length, name, size);
-        way[length += size] = '\0';
-        name += size;
-        bool same = fstatat(tree, way + sizeof "upper", &facts, AT_SYMLINK_NOFOLLOW) == 0;
-        if (!same || !S_ISDIR(facts.st_mode) || (mkdir(way, facts.st_mode & 07777) && errno != EEXIST))
-            return;
+    static const char *const flavours[] = {",userxattr", ""};
+    char all[192];
+    for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++) {
+        snprintf(all, sizeof all, "%s%s", options, flavours[i]);
+        if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, all) == 0)
+            return true;
+        if (errno != EINVAL)
+            break;
     }
+    return false;
 }
 
 static void mount_overlay(int tree)
 {
-    static const char *const flavours[] = {",userxattr", ""};
     char options[96];
-    for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++) {
-        snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=upper,workdir=work%s", tree,
-                 flavours[i]);
-        if (mount("overlay", "root", "overlay", MS_NOSUID | MS_NODEV, options) == 0)
-            return;
-        if (errno != EINVAL)
-            break;
-    }
-    give_up(STAGE_OVERLAY);
+    snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=upper,workdir=work", tree);
+    if (!mount_layers("root", options))
+        give_up(STAGE_OVERLAY);
 }
 
 /* Only what is about processes, and not to be written: who is root outside may write what root may, however
@@ -145,8 +126,11 @@ int change_root(const struct spec *spec)
         give_up(STAGE_ROOT);
     mount_scratch(spec);
     make_layers(tree);
-    make_way(tree, spec->cwd);
+    make_way(tree, spec->cwd, strlen(spec->cwd), false); /* the overlay takes longer, when something is written */
+    make_existing(tree, spec);
+    struct place *places = make_places(tree, spec->own);
     mount_overlay(tree);
+    mount_places(places, tree);
     close(tree);
     int upper = open("upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (upper < 0 || chdir("root"))

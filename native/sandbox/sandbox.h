@@ -24,6 +24,8 @@ struct spec {
     mode_t umask;
     struct limits limits;
     char **argv, **environment;
+    char **existing; /* outputs that the client has already */
+    char **own;      /* of this machine, to be seen in there too */
 };
 void read_spec(int descriptor, struct spec *spec);
 
@@ -34,8 +36,10 @@ enum stage {
     STAGE_NAMESPACES,
     STAGE_IDENTITY,
     STAGE_SCRATCH,
+    STAGE_EXISTING,
     STAGE_TREE,
     STAGE_OVERLAY,
+    STAGE_OWN,
     STAGE_PROC,
     STAGE_DEVICES,
     STAGE_ROOT,
@@ -49,7 +53,8 @@ enum stage {
 struct ending {
     int status; /* as wait() gives it */
     uint64_t cpu_microseconds, peak_kilobytes;
-    bool full; /* nothing more could have been written */
+    uint64_t written_bytes; /* by all its processes, to files, pipes and whatever */
+    bool full;              /* nothing more could have been written */
 };
 void report_to(int descriptor);
 int report_descriptor(void);
@@ -71,6 +76,16 @@ bool write_file(const char *path, const char *text);
 /* ---- root.c: the tree with a scratch above it becomes `/` */
 int change_root(const struct spec *spec);
 bool is_full(int upper);
+bool mount_layers(const char *target, const char *options);
+
+/* ---- below.c: what stands in the scratch before the program begins; `upper` is in the current directory */
+bool make_way(int tree, const char *path, size_t length, bool missing);
+void make_existing(int tree, const struct spec *spec);
+
+/* ---- own.c: parts of this machine's own root in the new one */
+struct place; /* one of them */
+struct place *make_places(int tree, char *const *own);
+void mount_places(struct place *places, int tree);
 
 /* ---- confine.c and filter.c: what the program cannot do */
 void set_limits(const struct limits *limits);
@@ -81,6 +96,7 @@ void refuse_calls(void);
 struct shared { /* between the first process and the one outside */
     volatile int status;
     volatile bool ended, full;
+    volatile uint64_t written;
 };
 struct outside {
     int process; /* a pidfd of the outer process */

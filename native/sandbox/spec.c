@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char version[] = "fleetcc-sandbox 1";
+static const char version[] = "fleetcc-sandbox 2";
 
 struct reader {
     char *next, *end;
@@ -85,9 +85,12 @@ void read_spec(int descriptor, struct spec *spec)
     spec->limits.descriptors = read_number(&reader, 10);
     spec->limits.scratch_bytes = read_number(&reader, 10);
     spec->limits.scratch_files = read_number(&reader, 10);
-    uint64_t arguments = read_number(&reader, 10), variables = read_number(&reader, 10);
-    spec->argv = read_list(&reader, arguments);
-    spec->environment = read_list(&reader, variables);
+    char ***const lists[] = {&spec->argv, &spec->environment, &spec->existing, &spec->own};
+    uint64_t counts[sizeof lists / sizeof *lists];
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        counts[i] = read_number(&reader, 10);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        *lists[i] = read_list(&reader, counts[i]);
     if (reader.next != reader.end || !spec->argv[0])
         refuse();
 }

@@ -112,7 +112,7 @@ class Reason(Enum):
     DEBUG_COLUMNS = (
         "debug-columns",
         "debug information would have other columns than here after preprocessing; "
-        "hosts that run fleetccd (for gcc), or FLEETCC_EXACT=0 lift this",
+        "hosts that take files, hosts that run fleetccd (for gcc), or FLEETCC_EXACT=0 lift this",
     )
     DEPENDENCY_ENVIRONMENT = ("dependency-environment", "DEPENDENCIES_OUTPUT or SUNPRO_DEPENDENCIES is set")
     CONFIGURE_PROBE = ("configure-probe", "a configure probe, too small to travel")
@@ -121,7 +121,7 @@ class Reason(Enum):
         "unknown-option",
         "an option that fleetcc does not know, cannot carry, or that lacks its value",
     )
-    LOCAL_FILES = ("local-files", "has the compiler itself read other files of this machine")
+    LOCAL_FILES = ("local-files", "reads files of this machine that cannot be told beforehand")
     UNKNOWN_COMPILER = ("unknown-compiler", "neither gcc nor clang, as far as its own answers tell")
     COMPILER_NAME = ("compiler-name", "the compiler is outside PATH, so servers cannot know it by name")
 

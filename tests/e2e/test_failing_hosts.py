@@ -260,7 +260,7 @@ DEBUG = ("gcc", "-g", "-O2", "-c", "a.c", "-o", "a.o")
 
 def test_debug_information_is_exact_on_a_fleetccd(user: Client, tmp_path: Path) -> None:
     server = start_fleetccd(tmp_path / "server")
-    user.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port}"
+    user.environment |= {"FLEETCC_HOSTS": f"127.0.0.1:{server.port}", "FLEETCC_MODE": "preprocessed"}
     with stopping(server):
         user.same_as_plain(*DEBUG, outputs=["a.o"])
         assert user.last_reason == "remote"

@@ -107,9 +107,9 @@ def test_without_fallback_every_lack_of_hosts_is_told(user: Client, hosts: str, 
     assert done.stderr.count(b"\n") == 1
 
 
-def test_without_fallback_what_must_be_local_is_local(user: Client) -> None:
+def test_without_fallback_what_must_be_local_is_local(user: Client, good: ScriptedServer) -> None:
     user.write("main.c", "int main(void) { return 0; }\n")
-    user.environment |= {"FLEETCC_HOSTS": "127.0.0.1:1", "FLEETCC_FALLBACK": "0"}
+    user.environment |= {"FLEETCC_HOSTS": good.host, "FLEETCC_FALLBACK": "0"}
     for argv, outputs in (
         (("gcc", "main.c", "-o", "main"), ["main"]),
         (("gcc", "-E", "a.c"), []),
@@ -306,7 +306,8 @@ def test_a_server_whose_disk_is_full_means_compiling_here(
 ) -> None:
     client.write("a.c", SOURCE + "".join(f"int value{n} = {n};\n" for n in range(20_000)))
     server = start_fleetccd(tmp_path / "server", environment={"TMPDIR": str(small_disk)})
-    client.environment["FLEETCC_HOSTS"] = f"127.0.0.1:{server.port},lzo"
+    hosts = f"127.0.0.1:{server.port},lzo"
+    client.environment |= {"FLEETCC_HOSTS": hosts, "FLEETCC_MODE": "preprocessed"}
     with stopping(server):
         client.same_as_plain(*COMMAND, outputs=["a.o"])
         assert client.last_job()["host"] == "local"

@@ -2,6 +2,7 @@
 
 import re
 
+from fleetcc.errors import ExitCode
 from tests.support.cxx_project import LOCAL, Project
 from tests.support.fleet import client, installed
 from tests.support.launcher import write_program
@@ -95,4 +96,4 @@ def test_a_command_that_sends_nothing_says_so(own_place: Place) -> None:
     own_place.add_server()
     done = own_place.client.run("verify", "--", "false")
     assert done.spoken == (1, b"no compile went to a host\n", b"")
-    assert own_place.client.run("verify", "--verify", "200%", "--", "true").status == 106
+    assert own_place.client.run("verify", "--verify", "200%", "--", "true").status == ExitCode.BAD_ARGUMENTS

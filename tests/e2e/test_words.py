@@ -50,7 +50,7 @@ def test_hosts_shows_what_each_host_is(user: Client, hosts: list[ScriptedServer]
         "limit": 3, "protocol": 2, "answers": True, "server": "fleetccd 0.1.0", "slots": 3,
         "capacity": 3, "running": 0, "waiting": 0, "forms": ["expanded", "directives"],
         "compilers": rows[1]["compilers"], "same_compilers": ["gcc", "g++", "clang", "clang++"],
-        "other_compilers": [],
+        "other_compilers": [], "files": True, "no_files": "",
     }  # fmt: skip
     assert user.run("-j").stdout == b"16\n"
 

@@ -117,7 +117,7 @@ def test_the_welcome_says_what_the_server_is(client, server):
     assert welcome.program.startswith("fleetccd ")
     assert welcome.slots == 2
     assert {identity("/usr/bin/gcc"), identity("/usr/bin/clang++")} <= set(welcome.compilers)
-    assert set(welcome.capabilities) == {"preprocessed", "expanded", "directives", "zstd"}
+    assert set(welcome.capabilities) == {"preprocessed", "expanded", "directives", "zstd", "files"}
     with connect(server.connect()) as again:
         assert again.welcome.instance == welcome.instance
     assert re.fullmatch("[0-9a-f]{32}", welcome.instance)

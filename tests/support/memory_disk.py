@@ -95,6 +95,10 @@ class MemoryDisk:
         """A directory, the same object as long as its names are the same."""
         return self._answer("listing", directory, self._listing)  # type: ignore[no-any-return]
 
+    def identity(self, directory: bytes) -> bytes | None:
+        """The directory's path without links."""
+        return None if self.listing(directory) is None else self._real(directory)
+
     def read(self, path: bytes) -> bytes:
         """A file's content."""
         self.reads.append(path)

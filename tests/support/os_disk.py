@@ -32,6 +32,14 @@ class OsDisk:
             self._listings[directory] = self._list(directory)
         return self._listings[directory]
 
+    def identity(self, directory: bytes) -> tuple[int, int] | None:
+        """Device and inode."""
+        try:
+            status = os.stat(directory)
+        except (OSError, ValueError):
+            return None
+        return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
     def read(self, path: bytes) -> bytes:
         """A file's content."""
         with open(path, "rb") as file:

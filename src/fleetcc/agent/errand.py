@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fleetcc.agent.groups import Group
 from fleetcc.agent.local_link import LocalLink
-from fleetcc.backends.link import FileOrder, Link, Order, Spoken
+from fleetcc.backends.link import AnyOrder, Link, Spoken
 from fleetcc.errors import HostError
 from fleetcc.model import Reason
 from fleetcc.scheduling.fleet import Facts, JobSpec
@@ -25,10 +25,10 @@ class RunLocallyError(Exception):
 class Source(Protocol):
     """Who has a job's files, or its text in the form and packing that a host takes."""
 
-    def order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder | None:
+    def order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder | None:
         """The order for such a host, if it needs no more work."""
 
-    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder:
+    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder:
         """The order; raises RunLocallyError, LauncherGoneError."""
 
     def bound(self, host: str) -> None:

@@ -17,7 +17,17 @@ from fleetcc.agent.known_hosts import KnownHosts
 from fleetcc.agent.links import Links
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
 from fleetcc.backends.distcc import StockLink
-from fleetcc.backends.link import KilledError, Link, OurSide, Spoken, StaleError, UnfitTextError
+from fleetcc.backends.link import (
+    JobLimitError,
+    KilledError,
+    Link,
+    OurSide,
+    PumpUnfitError,
+    Spoken,
+    StaleError,
+    UnfitFilesError,
+    UnfitTextError,
+)
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.model import Form, Reason
@@ -106,8 +116,15 @@ class Fleet:
 
     def takes_files(self, group: Group) -> bool:
         """Whether a host of the list does; one job in two kinds is made for hosts of both."""
-        facts = (self._dispatcher.facts_of(host) for host in group.origins)
-        return any(known is not None and known.takes_files for known in facts)
+        return any(facts.takes_files for facts in self._facts(group))
+
+    def takes_pump(self, group: Group) -> bool:
+        """Whether a stock host of the list preprocesses by itself."""
+        return any(facts.takes_pump for facts in self._facts(group))
+
+    def _facts(self, group: Group) -> Iterable[Facts]:
+        found = (self._dispatcher.facts_of(host) for host in group.origins)
+        return (facts for facts in found if facts is not None)
 
     def best_form(self, group: Group, forms: Sequence[Form]) -> tuple[Form, Sequence[str]]:
         """The form and encodings that the fleet wants most: what most of it will be sent."""
@@ -222,13 +239,16 @@ class Fleet:
         del errand.links[host]
         if isinstance(error, UnfitTextError):
             self._errands.give_up(errand, RunLocallyError(Reason.SOURCE_NEEDED, str(error)))
-        elif isinstance(error, StaleError):
+        elif isinstance(error, UnfitFilesError):
+            self._errands.give_up(errand, RunLocallyError(Reason.CANNOT_SHIP, str(error)))
+        elif isinstance(error, StaleError | PumpUnfitError):
             self._errands.give_up(errand, error)
         elif isinstance(error, KilledError):
             self._errands.give_up(errand, RunLocallyError(Reason.REMOTE_SIGNAL, str(error)))
         else:
             errand.errors.append(error)
-            self._blame(host, errand, error)
+            if not isinstance(error, JobLimitError):
+                self._blame(host, errand, error)
             self._apply(self._dispatcher.failed(number, host))
         self._schedule_settle()
 

@@ -44,8 +44,6 @@ R = TypeVar("R")
 
 _MOST_UNITS: Final = 50_000
 _MOST_TOOLCHAINS: Final = 256
-# Compilers go there, or look at where they are by it.
-_DIRECTORY_VARIABLES: Final = (b"PWD", b"TMPDIR", b"TMP", b"TEMP")
 
 
 class CannotShipError(Exception):
@@ -70,6 +68,15 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """What the scan of one source has found."""
+
+    closure: Closure
+    layers: tuple[Layer, ...]  # of the closure, and of what only the preprocessor could tell
+    search: Search
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A job that can be sent as files."""
 
@@ -77,6 +84,7 @@ class Prepared:
     size: int  # bytes of its sources and headers
     key: tuple[bytes, ...]  # what is remembered of its misses
     searched: tuple[bytes, ...]  # directories, for names that a compiler did not find
+    scans: tuple[Scan, ...]  # of the sources that have includes
 
 
 @dataclass(slots=True)
@@ -150,12 +158,12 @@ class Inputs:
         toolchain = next(iter(toolchains.values()))
         layers = [await self._tool_layer(each) for each in toolchains.values()]
         sources: list[Layer] = []
-        searched: dict[bytes, None] = {}
+        scans: list[Scan] = []
         for index, language in enumerate(shipment.languages):
             if language in SCANNED:
-                search = await self._search(invocation, shipment, language)
-                searched.update(dict.fromkeys((*search.quote, *search.angled)))
-                sources += await self._scan(invocation, shipment, index, search)
+                search = await self._search(invocation, shipment.search_words, language)
+                scans.append(await self._scan(invocation, shipment, index, search))
+                sources += scans[-1].layers
             else:
                 path = absolute(invocation.cwd, shipment.sources[index])
                 sources.append(self._layers.of_paths((path,)))
@@ -163,7 +171,8 @@ class Inputs:
         key = (invocation.cwd, shipment.label, *shipment.outputs)
         layers.append(self._surroundings(invocation, shipment, key))
         order = self._order(invocation, shipment, toolchain, tuple(layers))
-        return Prepared(order, sum(map(self._size, sources)), key, tuple(searched))
+        searched = dict.fromkeys(path for scan in scans for path in (*scan.search.quote, *scan.search.angled))
+        return Prepared(order, sum(map(self._size, sources)), key, tuple(searched), tuple(scans))
 
     def _order(
         self, invocation: Invocation, shipment: Shipment, toolchain: Toolchain, layers: tuple[Layer, ...]
@@ -189,6 +198,15 @@ class Inputs:
             existing=tuple(map(os.path.realpath, existing)),
             label=printable(os.fsdecode(shipment.label)),
         )
+
+    async def own_directories(
+        self, invocation: Invocation, words: tuple[bytes, ...], language: bytes
+    ) -> tuple[bytes, ...]:
+        """Where the compiler looks for headers with these options, as real paths. Raises CannotShipError."""
+        async with self._turn:
+            self._disk.begin()
+            search = await self._search(invocation, words, language)
+            return tuple(self._real(invocation.cwd, path) for path in search.angled)
 
     def learn(self, prepared: Prepared, spoken: Spoken) -> bool:
         """A compile has failed: was it for lack of files that are here? They are sent from now on."""
@@ -239,9 +257,8 @@ class Inputs:
             self._tool_layers[toolchain] = layer
         return layer
 
-    async def _search(self, invocation: Invocation, shipment: Shipment, language: bytes) -> Search:
+    async def _search(self, invocation: Invocation, words: tuple[bytes, ...], language: bytes) -> Search:
         cwd, environment = invocation.cwd, invocation.environment
-        words = shipment.search_words
         asked = question(invocation.program, invocation.argv[0], environment, language, words, cwd)
         found = self._searches.lookup(asked)
         if found is not None:
@@ -252,9 +269,7 @@ class Inputs:
             raise CannotShipError(Reason.CANNOT_SHIP, str(error)) from error
         return self._searches.learn(asked, answer, cwd)
 
-    async def _scan(
-        self, invocation: Invocation, shipment: Shipment, index: int, search: Search
-    ) -> list[Layer]:
+    async def _scan(self, invocation: Invocation, shipment: Shipment, index: int, search: Search) -> Scan:
         unit = Unit(
             cwd=invocation.cwd,
             source=shipment.sources[index],
@@ -276,10 +291,10 @@ class Inputs:
         missing = self._layers.missing(closure)
         if missing:
             await self._in_thread(self._digests.compute, missing)
-        layer = self._layers.of(closure)
-        if not closure.unresolved:
-            return [layer]
-        return [layer, await self._ask_preprocessor(invocation, shipment, index, unit, closure)]
+        layers = [self._layers.of(closure)]
+        if closure.unresolved:
+            layers.append(await self._ask_preprocessor(invocation, shipment, index, unit, closure))
+        return Scan(closure, tuple(layers), search)
 
     async def _ask_preprocessor(
         self, invocation: Invocation, shipment: Shipment, index: int, unit: Unit, closure: Closure
@@ -317,7 +332,7 @@ class Inputs:
         """Directories that the compiler goes to, files that options name, and what was missed before."""
         cwd = invocation.cwd
         paths = [cwd, *(os.path.join(cwd, path) for path in (*shipment.write_directories, *shipment.files))]
-        paths += [path for name in _DIRECTORY_VARIABLES if (path := invocation.environment.get(name))]
+        paths.append(invocation.environment.get(b"PWD", cwd))  # compilers see where they are by it
         paths += [
             path for path in (os.path.join(cwd, out) for out in shipment.outputs) if os.path.islink(path)
         ]

@@ -98,23 +98,13 @@ class Carrier:
         await self._send(planned, invocation, needs, settings)
 
     async def _send(self, planned: Send, invocation: Invocation, needs: Needs, settings: Settings) -> None:
-        spoke, cwd = self._services.spoke, self._request.cwd
-        source, output = planned.source, planned.output
         now = asyncio.get_running_loop().time()
-        if (
-            not needs.files
-            and settings.exact
-            and settings.fallback
-            and spoke.spoke_lately(cwd, source, output, now)
-        ):
-            await self._run_here(Reason.WARNED_LAST_TIME)
-            return
         way = RemoteWay(self._services, self._connection, self._story, invocation, planned, needs, settings)
         try:
             on_localhost = await way.carry()
         except RunLocallyError as error:
             if error.reason in _SPOKE:
-                spoke.remember(cwd, source, output, now)
+                self._services.spoke.remember(self._request.cwd, planned.source, planned.output, now)
             await self._run_here_or_fail(error.reason, error.detail, settings)
             return
         if on_localhost is not None:

@@ -18,7 +18,6 @@ from fleetcc.backends.link import HostEvents, HostTimeouts, Link, OurSide
 from fleetcc.backends.picture import Picture
 from fleetcc.backends.stream import Opener, explain_silence
 from fleetcc.hosts.grammar import HostKind, HostSpec
-from fleetcc.model import Form
 from fleetcc.scheduling.fleet import Facts, HostType
 
 log = logging.getLogger(__name__)
@@ -53,9 +52,9 @@ class Links:
             made(LocalLink(host, spec.limit, self.events, self.tasks, self.local, local_limit))
             self.events.up(host, Facts(HostType.LOCAL, spec.limit), "this machine", "")
         elif self.is_known_stock(host) or not await self._try_fleet(host, spec, timeouts, made):
-            made(StockLink(host, spec, self.opener, timeouts, self.events, self.tasks))
-            facts = Facts(HostType.STOCK, spec.limit, forms=frozenset({Form.EXPANDED}))
-            self.events.up(host, facts, "distccd", "")
+            link = StockLink(host, spec, self.opener, timeouts, self.events, self.tasks)
+            made(link)
+            self.events.up(host, link.facts, "distccd", "")
 
     def is_known_stock(self, host: str) -> bool:
         """Whether it was found to be a stock host lately."""

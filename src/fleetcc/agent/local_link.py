@@ -7,7 +7,7 @@ job that is bound to this machine starts at once; `over` gives it back.
 import asyncio
 
 from fleetcc.agent.local_slots import LocalSlots, Use
-from fleetcc.backends.link import FileOrder, HostEvents, Order
+from fleetcc.backends.link import AnyOrder, HostEvents
 from fleetcc.model import Priority
 
 
@@ -45,7 +45,7 @@ class LocalLink:
         for _ in range(count):
             self.over()
 
-    def send(self, number: int, order: Order | FileOrder) -> None:
+    def send(self, number: int, order: AnyOrder) -> None:
         """The launcher runs it; nothing is sent."""
 
     def cancel(self, number: int) -> None:

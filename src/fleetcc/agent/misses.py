@@ -1,8 +1,8 @@
 """Which files a failed compiler's words are about: those that it says it did not find.
 
-Its messages may be in any language, but all have the form `where: what: name: reason`, and the name is the
-last but one field. What clang and the assembler say otherwise is never translated. Errors of the user's own
-seldom name a file that is here and was not sent, so a compile that only has those is not run twice.
+Its messages may be in any language, but nearly all have the form `where: what: name: reason`, and the name is
+the last but one field; alone it may be the last one. What clang says otherwise is never translated. Errors of
+the user's own seldom name a file that is here and was not sent, so such a compile is not run twice.
 """
 
 import os
@@ -12,8 +12,11 @@ from typing import Final
 
 # Of a flood of errors only the beginning is of interest: what is not found is fatal.
 _MOST_BYTES: Final = 64 << 10
-_QUOTES: Final = re.compile(rb"['\"`\x80-\xff<>]+")
-_UNTRANSLATED: Final = re.compile(rb"file not found|No such file or directory|[Cc]an't open")
+# ASCII ones, and those of UTF-8 locales; any other byte may belong to a name.
+_MARKS: Final = "'\"`<>‘’‚“”„‹›«»「」『』"  # noqa: RUF001 - these very marks
+_QUOTES: Final = re.compile(b"|".join(mark.encode() for mark in _MARKS))
+_QUOTED: Final = re.compile(rb"['\"]([^'\"]+)['\"]")
+_UNTRANSLATED: Final = re.compile(rb"file not found|[Nn]o such file|[Cc]an't open|Could not (?:find|read)")
 _BLANKS: Final = 6  # words in a field that may still be a name or lead to one
 
 
@@ -30,12 +33,16 @@ def named_files(stderr: bytes, cwd: bytes, searched: Iterable[bytes]) -> Iterato
 def _names(text: bytes) -> Iterator[bytes]:
     for line in text.splitlines():
         fields = line.split(b": ")
-        if len(fields) >= 2 and fields[-2].count(b" ") <= _BLANKS:
+        if len(fields) < 2:
+            continue
+        if fields[-2].count(b" ") <= _BLANKS:
             yield from _words(fields[-2])
-        if _UNTRANSLATED.search(line):
+        if b" " not in fields[-1].strip() or _UNTRANSLATED.search(line):
             yield from _words(fields[-1])
 
 
 def _words(field: bytes) -> Iterator[bytes]:
+    """Each of them, and all together or in quotes: names may have blanks."""
     plain = _QUOTES.sub(b" ", field)
-    yield from (word for word in plain.split() if b"\0" not in word)
+    found = (*plain.split(), plain.strip(), *_QUOTED.findall(field))
+    yield from (word for word in found if word and b"\0" not in word)

@@ -52,6 +52,7 @@ class Send:
     compilation: Compilation | None  # how it travels as text, if it may
     forms: tuple[Form, ...]
     text_obstacle: Reason  # why it may not travel as text, where it may not
+    text_detail: str = ""
 
     @property
     def source(self) -> bytes:
@@ -116,7 +117,7 @@ def _with_hosts(shipment: Shipment | None, text: Compilation | RunHere, settings
     if settings.mode == "preprocessed":
         shipment = None
     if isinstance(text, RunHere):
-        return Send(found, shipment, None, (), text.reason)
+        return Send(found, shipment, None, (), text.reason, text.detail)
     forms = text.exact_forms if settings.exact else text.exact_forms + text.approximate_forms
     if not forms and shipment is None:
         return RunHere(Reason.DEBUG_COLUMNS)

@@ -6,6 +6,7 @@ compiler does not say what it would say here (no carets, other macros), so when 
 here, unless the user gave that up (FLEETCC_EXACT=0, or no fallback).
 """
 
+import asyncio
 import dataclasses
 import logging
 import random
@@ -81,6 +82,11 @@ class RemoteWay:
             except StaleError as error:
                 detail = str(error)
                 continue
+            except RunLocallyError as error:
+                planned = self._planned
+                if error.reason is not Reason.NO_SANDBOX or planned.text_obstacle is Reason.NO_SANDBOX:
+                    raise
+                raise RunLocallyError(planned.text_obstacle, planned.text_detail) from error
             if isinstance(answer, OnLocalhost):
                 return answer
             if not self._lacked_a_file(answer.spoken):
@@ -113,9 +119,21 @@ class RemoteWay:
                 self._needs = dataclasses.replace(self._needs, files=False)
                 self._prepared = None  # of an earlier round
         if self._texts is None:
-            raise RunLocallyError(self._planned.text_obstacle)
+            raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
+        if self._warned_lately():
+            raise RunLocallyError(Reason.WARNED_LAST_TIME)
         form, encodings = fleet.best_form(group, self._needs.forms)
         return (await self._texts.fit(form, encodings)).plain_bytes
+
+    def _warned_lately(self) -> bool:
+        """Only then: as text it would have to be compiled here once more."""
+        settings, planned = self._settings, self._planned
+        now = asyncio.get_running_loop().time()
+        return (
+            settings.exact
+            and settings.fallback
+            and self._services.spoke.spoke_lately(self._invocation.cwd, planned.source, planned.output, now)
+        )
 
     def _job(self, group: str, size: int) -> JobSpec:
         needs, unfit = self._needs, self._texts.unfit if self._texts is not None else ()
@@ -148,7 +166,7 @@ class RemoteWay:
     async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder:
         """The same, made now; raises RunLocallyError, LauncherGoneError."""
         if self._texts is None:
-            raise RunLocallyError(self._planned.text_obstacle)
+            raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
         return await self._texts.make_order(facts.forms, encodings)
 
     # -- the answer

@@ -16,20 +16,23 @@ from typing import Final
 
 from fleetcc.backends.link import (
     MAX_PLAIN_BYTES,
+    AnyOrder,
     FileOrder,
     HostEvents,
     HostTimeouts,
     KilledError,
     Order,
+    PumpOrder,
+    PumpUnfitError,
     Spoken,
-    UnfitTextError,
 )
-from fleetcc.backends.pump import PumpOrder, PumpSpoken, names_a_server_root, plain_bytes, pump_request
+from fleetcc.backends.pump import PumpSpoken, names_a_server_root, pump_request
 from fleetcc.backends.stock_conversation import Conversation
 from fleetcc.backends.stream import Opener, explain_silence
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.hosts.grammar import HostSpec
-from fleetcc.model import Priority
+from fleetcc.model import Form, Priority
+from fleetcc.scheduling.fleet import Facts, HostType
 from fleetcc.wire.distcc import Response, encode_request, unpack_body
 from fleetcc.wire.pump import PUMP_PROTOCOL
 
@@ -68,7 +71,15 @@ class StockLink:
         self._asked = 0
         self._granted = False  # and neither used nor declined yet
         self._unaccepted: int | None = None
+        self._takes_pump = spec.protocol == PUMP_PROTOCOL
+        self._has_pumped = False
         self._running: dict[int, asyncio.Task[None]] = {}
+
+    @property
+    def facts(self) -> Facts:
+        """What its entry says of it, and what was learned since."""
+        forms = frozenset({Form.EXPANDED})
+        return Facts(HostType.STOCK, self._spec.limit, forms=forms, takes_pump=self._takes_pump)
 
     @property
     def is_idle(self) -> bool:
@@ -85,7 +96,7 @@ class StockLink:
         self._granted = False
         self._grant_if_ready()
 
-    def send(self, number: int, order: Order | FileOrder | PumpOrder) -> None:
+    def send(self, number: int, order: AnyOrder) -> None:
         """Open a connection for the job."""
         assert not isinstance(order, FileOrder)  # it has no replicas, as its facts say
         self._granted = False
@@ -149,9 +160,21 @@ class StockLink:
             log.exception("job %d on %s failed in the agent", number, self._spec.text)
             self._failed(number, HostError(f"{self._spec.text}: {error!r}"))
             return
+        self._has_pumped = self._has_pumped or isinstance(spoken, PumpSpoken)
         if self._running.pop(number, None) is not None:
             self._over(number)
             self._events.finished(self._host, number, spoken)
+
+    def _without_pump(self, sentence: str) -> PumpUnfitError:
+        """It has closed at a job of pump mode without a word, as servers do at what they do not want.
+
+        If it has never done any, it is taken for one that cannot. The job is tried as text in any case.
+        """
+        if self._takes_pump and not self._has_pumped:
+            self._takes_pump = False
+            log.warning("%s; it gets preprocessed text instead of files from now on", sentence)
+            self._events.up(self._host, self.facts, "distccd", "")
+        return PumpUnfitError(sentence)
 
     def _failed(self, number: int, error: HostError) -> None:
         if self._running.pop(number, None) is not None:
@@ -160,14 +183,17 @@ class StockLink:
 
     async def _converse(self, order: Order | PumpOrder, accepted: Callable[[], None]) -> Response:
         protocol = _protocol(order)
-        parts = await _encoded(order)
+        parts = _encoded(order)
 
         async def talk(transport: asyncio.Transport, conversation: Conversation) -> Response:
             try:
                 return await conversation.exchange(transport, parts)
             except HostRefusedError as error:
                 await explain_silence(self._spec, conversation)
-                raise HostRefusedError(f"{self._spec.text}: {error}") from error
+                sentence = f"{self._spec.text}: {error}"
+                if isinstance(order, PumpOrder):
+                    raise self._without_pump(sentence) from error
+                raise HostRefusedError(sentence) from error
             except HostError as error:
                 raise HostError(f"{self._spec.text}: {error}") from error
             finally:
@@ -200,7 +226,7 @@ class StockLink:
             sentence = spoken.stderr.decode(errors="backslashreplace").strip()
             raise HostRefusedError(f"{self._spec.text}: {sentence or f'status {exit_code}'}")
         if isinstance(spoken, PumpSpoken) and names_a_server_root(spoken):
-            raise UnfitTextError(f"{self._spec.text}: its own folder is named in what the compiler made")
+            raise PumpUnfitError(f"{self._spec.text}: its own folder is named in what the compiler made")
         if not spoken.status and not spoken.output:  # no compiler that succeeds leaves nothing
             raise HostError(f"{self._spec.text}: answered with an empty output")
 
@@ -225,9 +251,7 @@ def _protocol(order: Order | PumpOrder) -> int:
     return PUMP_PROTOCOL if isinstance(order, PumpOrder) else _PROTOCOLS[order.encoding]
 
 
-async def _encoded(order: Order | PumpOrder) -> list[bytes]:
-    if isinstance(order, Order):
-        return encode_request(_PROTOCOLS[order.encoding], order.argv, order.body)
-    if plain_bytes(order) <= _INLINE_BYTES:
+def _encoded(order: Order | PumpOrder) -> list[bytes]:
+    if isinstance(order, PumpOrder):
         return pump_request(order)
-    return await asyncio.to_thread(pump_request, order)
+    return encode_request(_PROTOCOLS[order.encoding], order.argv, order.body)

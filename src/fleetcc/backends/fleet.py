@@ -9,12 +9,14 @@ does not name in its answer to a ping is lost.
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
 from fleetcc.backends.fleet_answers import host_error, unpacked
 from fleetcc.backends.link import (
+    AnyOrder,
     FileOrder,
     HostEvents,
     KilledError,
@@ -139,11 +141,12 @@ class FleetLink(StreamProtocol):
         """Give grants back."""
         self._write(self._session.decline(count))
 
-    def send(self, number: int, order: Order | FileOrder) -> None:
+    def send(self, number: int, order: AnyOrder) -> None:
         """One job, with its source behind it or what its host lacks of its files before it."""
         if isinstance(order, FileOrder):
             self._send_files(number, order)
         else:
+            assert isinstance(order, Order)  # pump mode is for stock hosts, as its facts say
             self._send_text(number, order)
 
     def _send_files(self, number: int, order: FileOrder) -> None:
@@ -253,7 +256,8 @@ class FleetLink(StreamProtocol):
             case Finished():
                 self._finished(event)
             case Failed():
-                self._failed(event.job, host_error(event.error, self._text))
+                of_files = event.job in self._of_files
+                self._failed(event.job, host_error(event.error, self._text, of_files=of_files))
             case Forgotten():
                 self._failed(event.job, HostError(f"{self._text}: has lost the job"))
             case Reply():
@@ -269,7 +273,11 @@ class FleetLink(StreamProtocol):
 
     def _take_replica(self, event: Wanted | ReplicaState) -> None:
         if isinstance(event, Wanted):
-            self._uploads.want(event.digests)
+            # No other file of this machine is a host's business.
+            told = [digest for digest in event.digests if self._picture.has_told(digest)]
+            if len(told) != len(event.digests):
+                self._blobs_are_gone(tuple(set(event.digests) - set(told)))
+            self._uploads.want(told)
             return
         self._picture.take_state(event)
         self._has_replica = True
@@ -295,7 +303,9 @@ class FleetLink(StreamProtocol):
             frozenset(welcome.compilers),
             forms or frozenset(Form),
             is_looking=welcome.looking,
-            takes_files=FILES in welcome.capabilities and self._has_replica,
+            takes_files=FILES in welcome.capabilities
+            and self._has_replica
+            and welcome.machine in {"", os.uname().machine},
         )
         self._events.up(self.host, facts, welcome.program, welcome.instance)
 

@@ -3,7 +3,15 @@
 from collections.abc import Container
 from typing import Final
 
-from fleetcc.backends.link import MAX_PLAIN_BYTES, LeftFile, Spoken, StaleError, UnfitTextError
+from fleetcc.backends.link import (
+    MAX_PLAIN_BYTES,
+    JobLimitError,
+    LeftFile,
+    Spoken,
+    StaleError,
+    UnfitFilesError,
+    UnfitTextError,
+)
 from fleetcc.errors import HostError, HostRefusedError, ProtocolError
 from fleetcc.wire import zstd
 from fleetcc.wire.files import FILE_PART
@@ -16,6 +24,8 @@ _KINDS: Final[dict[str, type[HostError]]] = {
     ErrorCode.TOO_LARGE: UnfitTextError,
     ErrorCode.REFUSED: HostRefusedError,
     ErrorCode.UNKNOWN_COMPILER: HostRefusedError,
+    ErrorCode.LIMITS: JobLimitError,
+    ErrorCode.LIFETIME: JobLimitError,
     ErrorCode.CHANGED: StaleError,
     ErrorCode.REPLICA_GONE: StaleError,
 }
@@ -55,6 +65,9 @@ def _files_left(event: Finished, plain: dict[str, bytes]) -> Spoken:
     return Spoken(result.status, stdout, stderr, b"", result.run_seconds, files, result.removed)
 
 
-def host_error(error: Error, text: str) -> HostError:
-    """What an ERROR means for the host of this name."""
-    return _KINDS.get(error.code, HostError)(f"{text}: {error.sentence}")
+def host_error(error: Error, text: str, *, of_files: bool = False) -> HostError:
+    """What an ERROR about a job, of files or of text, means for the host of this name."""
+    kind = _KINDS.get(error.code, HostError)
+    if of_files and kind is UnfitTextError:
+        kind = UnfitFilesError
+    return kind(f"{text}: {error.sentence}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from fleetcc.errors import HostError
 from fleetcc.files.layers import Layer
@@ -11,6 +11,7 @@ from fleetcc.includes.disk import Listing
 from fleetcc.model import Form, Priority
 from fleetcc.scheduling.fleet import Facts
 from fleetcc.wire.fleet import Hello
+from fleetcc.wire.pump import PumpFile
 
 # Gives a blob of this machine; None when no file has that content any more. Called in threads.
 ReadBlob = Callable[[bytes], bytes | None]
@@ -66,6 +67,18 @@ class FileOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PumpOrder:
+    """One job as files for a stock host, which preprocesses them (`backends.pump`)."""
+
+    argv: Sequence[bytes]
+    cwd: bytes
+    files: Sequence[PumpFile]
+
+
+AnyOrder: TypeAlias = Order | FileOrder | PumpOrder
+
+
+@dataclass(frozen=True, slots=True)
 class LeftFile:
     """A file that a compiler left in its replica."""
 
@@ -91,8 +104,20 @@ class UnfitTextError(HostError):
     """The host says that this text cannot be compiled away from its machine; no host is to blame."""
 
 
+class PumpUnfitError(HostError):
+    """A stock host cannot do this job in pump mode, or not with the same bytes; no host is to blame."""
+
+
 class KilledError(HostError):
     """The remote compiler was killed by a signal."""
+
+
+class UnfitFilesError(HostError):
+    """The host says that these files do not make a compile that runs; no host is to blame."""
+
+
+class JobLimitError(HostError):
+    """The job needs more than this host gives to one; another may give it, and this one is not to blame."""
 
 
 class StaleError(HostError):
@@ -137,8 +162,8 @@ class Link(Protocol):
     def decline(self, count: int) -> None:
         """Give grants back."""
 
-    def send(self, number: int, order: Order | FileOrder) -> None:
-        """Use a grant. Only hosts that take files are given any."""
+    def send(self, number: int, order: AnyOrder) -> None:
+        """Use a grant. Only hosts that take files are given any, and only stock hosts those of pump mode."""
 
     def cancel(self, number: int) -> None:
         """Nobody waits for the job any more; nothing more is told of it."""

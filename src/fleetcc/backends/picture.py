@@ -55,6 +55,7 @@ class Picture:
     _seen: dict[bytes, Listing | None] = field(default_factory=dict)  # directories as they were last
     _layers: dict[Layer, int] = field(default_factory=dict)  # with the update that completed each
     _fresh: set[bytes] = field(default_factory=set)  # came after jobs were sent that still run
+    _told: set[bytes] = field(default_factory=set)  # digests: the only blobs that are the host's business
 
     def take_state(self, state: ReplicaState) -> None:
         """The host says which replica it has; one that it cannot vouch for starts empty.
@@ -65,6 +66,7 @@ class Picture:
         if (state.replica, state.number) == (self.replica, self._number):
             return
         self.replica, self._number = state.replica, state.number
+        self._told.clear()
         self._forget_all(is_empty=not state.number)
 
     def change_for(self, layers: Iterable[Layer], listings: Listings, *, is_busy: bool) -> Change:
@@ -104,6 +106,10 @@ class Picture:
             self._fresh.clear()  # this job knows of them, and there is no other
         self._remember(new, needed)
         return Change(told, needed)
+
+    def has_told(self, digest: bytes) -> bool:
+        """Whether the host was told that this blob is in its replica."""
+        return digest in self._told
 
     def forget(self, digests: Iterable[bytes]) -> None:
         """These blobs cannot be sent any more: the paths that were to hold them are not in the replica.
@@ -178,6 +184,8 @@ class Picture:
             if path in self._names and not isinstance(entry, Directory):
                 self._drop(path)
             self._held[path] = _Held(entry, self._number)
+            if isinstance(entry, File):
+                self._told.add(entry.digest)
             directory, name = os.path.split(path)
             self._names.setdefault(directory, set()).add(name)
             self.roots.add(path.split(b"/", 2)[1])

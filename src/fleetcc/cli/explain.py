@@ -21,7 +21,7 @@ from fleetcc.wire.files import FILES
 @click.command(
     name="explain", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> None:
     """Say whether COMMAND would run here or on a host of the fleet, and why.
 
@@ -56,8 +56,8 @@ def _say_here(reason: Reason, detail: str) -> None:
 def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
     ways = asyncio.run(_ways(planned, settings))
     if not any(way for _, way in ways):
-        reason = planned.text_obstacle if planned.compilation is None else Reason.NO_SAME_COMPILER
-        _say_here(reason, "")
+        reason = planned.text_obstacle if ways else Reason.ALL_HOSTS_FAILING
+        _say_here(reason, planned.text_detail if ways else "")
         return
     first = next(way for _, way in ways if way)
     click.echo(f"decision  on a host (remote), {'as files' if first == FILES else 'as preprocessed text'}")
@@ -76,7 +76,10 @@ def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
     click.echo(f"and there {_shown(remote_argv(compilation, form, compiler.remote_name or b''))}")
 
 
-_CAN: Final = {FILES: "can take it (as files)", "": "cannot: it takes expanded text only"}
+_CAN: Final = {
+    FILES: "can take it (as files)",
+    "": "cannot: it takes no files, and text only in a form that this job may not have",
+}
 
 
 def _shown(argv: list[bytes]) -> str:

@@ -18,12 +18,15 @@ from fleetcc.errors import ExitCode, FleetccError
 VERBS: Final = {
     "agent": ("fleetcc.cli.agent", "start, stop or look at the agent of this user"),
     "config": ("fleetcc.cli.config", "each setting, its value and where that came from"),
-    "explain": ("fleetcc.cli.explain", "would this command run here or on a host, and why"),
-    "hosts": ("fleetcc.cli.hosts", "each host of the list: reachable, what it runs, its slots"),
+    "explain": ("fleetcc.cli.explain", "would this command run here or on a host, how, and why"),
+    "hosts": ("fleetcc.cli.hosts", "each host of the list: reachable, does it take files, its slots"),
     "scan": ("fleetcc.cli.scan", "each file that this compile can read, found as a job's files are found"),
     "simulate": ("fleetcc.cli.simulate", "what a fleet of such hosts would do with such a build"),
     "status": ("fleetcc.cli.status", "what the agent is doing now"),
-    "verify": ("fleetcc.cli.verify", "compile on hosts and here, and compare every byte"),
+    "verify": (
+        "fleetcc.cli.verify",
+        "compile on hosts and here, and compare every byte (--sample 1% -- make …)",
+    ),
 }
 
 HELP: Final = """\
@@ -60,7 +63,7 @@ def version_text(program: str) -> str:
     how = launcher.get(os.environ.get("FLEETCC_LAUNCHER", ""), "called without its launcher")
     return (
         f"{program} {__version__} {platform.machine()}-{sys.platform}-gnu\n"
-        f"  (protocols 1 and 2) (default port 3632)\n"
+        f"  (protocols 1, 2 and 3) (default port 3632)\n"
         f"{how if program == 'fleetcc' else 'server'}; Python {platform.python_version()}\n"
         "Apache-2.0; there is no warranty"
     )

@@ -49,11 +49,14 @@ class _Report:
     name="scan", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
 @click.option("--json", "as_json", is_flag=True, help="Each file with its reason, and counts and times.")
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(words: tuple[str, ...], *, as_json: bool) -> None:
     """List the files that COMMAND can read: its sources, headers, and files that its options name.
 
-    The list may hold more than one run reads, never less; the compiler's own files are not in it.
+    The list may hold more than one run reads; what could not be resolved is said on standard error, and
+    makes the job ask `cc -M`, or travel otherwise. The compiler's own files are not in it.
+
+    \b
     Example: fleetcc scan -- g++ -O2 -Iinclude -c x.cc
     """
     planned = _planned(words)

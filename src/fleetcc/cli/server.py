@@ -78,11 +78,13 @@ OPTIONS: Final = (
            help="Start no compiler while less memory is available: 500M, 2G, 10%; 0: never mind. "
            "Default: 5%, at least 256M."),
     _value("--store-size", metavar="SIZE", default="10G",
-           help="Keep at most so many bytes of clients' files, and as many in their replicas: 500M, 20G."),
+           help="Keep at most so many bytes of clients' files, and once more as many of copies in their "
+           "replicas: 500M, 20G."),
     _value("--job-memory", metavar="SIZE", default="50%",
-           help="Memory that each process of a job made of files may have; 0: no limit."),
+           help="Memory that each process of a job made of files may have: 4G, or a share of the machine's as "
+           "50%; 0: no limit."),
     _value("--job-disk", metavar="SIZE", default="4G",
-           help="What a job made of files may write."),
+           help="What a job made of files may write, all together; it is held in memory."),
     _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
            help="Close requests that waited this long for a slot."),
     _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT,
@@ -103,7 +105,8 @@ OPTIONS: Final = (
            help="Leave after this time; 0: never."),
     _value("--user", metavar="NAME", help="Whom to become when started by root. Default: "
            + ", ".join(privileges.DEFAULT_USERS) + ", the first that exists."),
-    _value("--state-dir", metavar="DIR", help="Where slots are shared with other processes."),
+    _value("--state-dir", metavar="DIR", help="Where slots are shared with other processes, and clients' files are kept. "
+           "Default: /var/lib/fleetccd for root, else ~/.local/state/fleetccd."),
     _value("-P", "--pid-file", metavar="FILE", help="Write the daemon's process id here."),
     _value("--log-file", metavar="FILE", help="Log to this file. Default: syslog."),
     _flag("--log-stderr", help="Log to standard error."),
@@ -147,7 +150,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     if not value:
         return
     click.echo(f"{_program_name()} {__version__} {platform.machine()}-{platform.system().lower()}")
-    click.echo("  (protocols 1 and 2) (default port 3632)")
+    click.echo("  (protocols 1, 2 and 3) (default port 3632)")
     context.exit(0)
 
 

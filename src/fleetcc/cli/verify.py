@@ -22,12 +22,15 @@ _NOTHING: Final[Mapping[str, Any]] = {"verified": 0, "differed": 0, "differences
     "--verify", "--sample", "share", metavar="SHARE",
     help="Compile this share of a build's jobs twice: 1%, 0.05. Default: 100%.", default="100%",
 )  # fmt: skip
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(share: str, words: tuple[str, ...]) -> None:
     """Run COMMAND, a compile or a build that calls fleetcc, compare what hosts make with the same made here.
 
     What was made here is what the build gets. Exits with 1 when anything differed, else as COMMAND does.
-    Examples: fleetcc verify -- g++ -O2 -c x.cc -o x.o; fleetcc verify --sample 1% -- make -j40
+
+    \b
+    Examples: fleetcc verify -- g++ -O2 -c x.cc -o x.o
+              fleetcc verify --sample 1% -- make -j40
     """
     settings = load_settings(os.environb)
     environment = {**os.environ, "FLEETCC_VERIFY": share}
@@ -46,7 +49,10 @@ def command(share: str, words: tuple[str, ...]) -> None:
     count, differed = (after[name] - before[name] for name in ("verified", "differed"))
     for text in after["differences"][-differed:] if differed else ():
         click.echo(f"differs: {text}")
-    click.echo(f"{count} compiles verified, {differed} differed" if count else "no compile went to a host")
+    if count:
+        click.echo(f"{count} {'compile' if count == 1 else 'compiles'} verified, {differed} differed")
+    else:
+        click.echo("no compile went to a host; `fleetcc explain -- COMMAND` says why")
     raise SystemExit(1 if differed else 128 - status if status < 0 else status)
 
 

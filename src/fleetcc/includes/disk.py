@@ -28,8 +28,14 @@ class Disk(Protocol):
     def listing(self, directory: bytes) -> Listing | None:
         """The directory there; the very same object as long as its names are the same. None: no such one."""
 
+    def identity(self, directory: bytes) -> Hashable | None:
+        """What two paths of one directory have in common, and those of two do not; None: no such one."""
+
     def read(self, path: bytes) -> bytes:
         """The file's content; raises OSError."""
 
     def still(self, files: Mapping[bytes, Stamp], listings: Mapping[bytes, Listing | None]) -> bool:
-        """Whether all of these are what `file` and `listing` would answer now."""
+        """Whether all of these are what `file` and `listing` would answer now.
+
+        Neither mapping may be changed afterwards.
+        """

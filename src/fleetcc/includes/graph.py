@@ -5,12 +5,14 @@ from typing import Final
 
 from fleetcc.includes.disk import Disk, Stamp
 from fleetcc.includes.parsed import Dialect, Kind, Parsed
-from fleetcc.includes.places import Hit, Places, unique
+from fleetcc.includes.places import BESIDE, Hit, Places, join, unique
 from fleetcc.includes.sources import Sources
 
 # A node's place can also be: what only the assembler reads, and the unit itself.
 TEXT: Final = -2
 SOURCE: Final = -3
+
+_NOTHING: Final = Parsed()
 
 
 class Node:
@@ -27,6 +29,7 @@ class Node:
         "path",
         "place",
         "stamp",
+        "twin",
     )
 
     def __init__(self, path: bytes, place: int) -> None:
@@ -35,6 +38,7 @@ class Node:
         self.stamp: Stamp | None = None
         self.parsed: Parsed | None = None
         self.is_resolved = False
+        self.twin: tuple[bytes, bytes] | None = None  # its directory, and a shorter path of that
         self.is_special = False  # plain names do not say it all
         self.children: tuple[Node, ...] = ()
         self.leaves: tuple[bytes, ...] = ()
@@ -86,8 +90,14 @@ class Graph:
 
     def refresh(self, node: Node, stamp: Stamp) -> None:
         """Make a node that of this version of its file."""
-        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node))
         node.stamp = stamp
+        directory, _, name = node.path.rpartition(b"/")
+        twin = self.places.twin(directory) if directory and node.place in {BESIDE, TEXT} else None
+        if twin is not None:
+            self._stand_for(node, self.node(join(twin, name), node.place), (directory, twin))
+            return
+        node.twin = None
+        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node))
         if parsed is node.parsed and node.is_resolved:
             return
         found = Found()
@@ -104,6 +114,21 @@ class Graph:
         node.directories = unique(found.directories)
         node.absent = unique(found.absent)
         node.is_resolved = True
+
+    def _stand_for(self, node: Node, other: Node, twin: tuple[bytes, bytes]) -> None:
+        node.parsed = _NOTHING
+        node.is_special = False
+        node.children = (other,)
+        node.leaves = ()
+        node.directories = twin
+        node.absent = ()
+        node.twin = twin
+        node.is_resolved = True
+
+    def is_astray(self, node: Node) -> bool:
+        """Whether its directory and that of the node it stands for are not the same any more."""
+        identity = self._disk.identity
+        return node.twin is not None and identity(node.twin[0]) != identity(node.twin[1])
 
     def lose(self, path: bytes) -> None:
         """A file that was found is gone, unnoticed by any listing."""

@@ -16,6 +16,8 @@ Asked: TypeAlias = defaultdict[bytes, set[bytes]]
 
 # What compilers look for beside a header: the same name with this after it.
 _PRECOMPILED: Final = (b".gch", b".pch")
+# Paths of more directories are looked through for links that lead back.
+_DEEP: Final = 24
 # Stands for every name of a directory.
 _ALL: Final = b"*/"
 
@@ -63,12 +65,19 @@ class Places:
         self.listings: dict[bytes, Listing | None] = {}
         self._absent: set[bytes] = set()
         self._hits: dict[tuple[int | bytes, bytes], Hit] = {}  # by rank or directory, and name
+        self._twins: dict[bytes, bytes | None] = {}
+        # What `still` is asked for: the same objects for as long as nothing is added.
+        self._asked_for: tuple[dict[bytes, None], dict[bytes, Listing | None]] | None = None
         self._parts: dict[bytes, list[bytes]] = {}
 
     def renew(self) -> tuple[set[bytes], set[bytes]]:
         """Forget what holds no more; says which directories changed, and which listed names are files now."""
-        if self._disk.still(dict.fromkeys(self._absent), self.listings):
+        if self._asked_for is None:
+            self._asked_for = (dict.fromkeys(self._absent), dict(self.listings))
+        if self._disk.still(*self._asked_for):
             return set(), set()
+        self._asked_for = None
+        self._twins.clear()
         changed = set()
         for directory, old in self.listings.items():
             new = self._disk.listing(directory)
@@ -95,8 +104,32 @@ class Places:
         """The directory as of the last `renew`, or as it is now when it is new here."""
         if directory in self.listings:
             return self.listings[directory]
+        self._asked_for = None
         listing = self.listings[directory] = self._disk.listing(directory)
         return listing
+
+    def twin(self, directory: bytes) -> bytes | None:
+        """A shorter path of the same directory, if there is one.
+
+        Without it headers that include each other by `../` would be met at longer and longer paths.
+        """
+        if directory not in self._twins:
+            twin = self._twin(directory)
+            self._twins[directory] = None if twin == directory else twin
+        return self._twins[directory]
+
+    def _twin(self, directory: bytes) -> bytes:
+        identity = self._disk.identity
+        known = identity(directory)
+        short = _collapsed(directory)
+        if identity(short) != known:  # a link leads elsewhere
+            short = directory
+        parts = short.split(b"/")
+        if len(parts) > _DEEP:  # a link may lead back to where its path came from
+            for count in range(2, len(parts)):
+                if identity(b"/".join(parts[:count])) == known:
+                    return b"/".join(parts[:count])
+        return short
 
     def along(self, start: int, name: bytes) -> Hit:
         """Look along the search path, from the directory of this rank on."""
@@ -110,7 +143,7 @@ class Places:
                     if self._within(self.path[place], name, hit):
                         hit.place = place
                         break
-            self._absent.update(hit.absent)
+            self._keep(hit)
         return hit
 
     def beside(self, directory: bytes, name: bytes) -> Hit:
@@ -122,8 +155,13 @@ class Places:
                 self._at(name, hit)
             else:
                 self._within(directory, name, hit)
-            self._absent.update(hit.absent)
+            self._keep(hit)
         return hit
+
+    def _keep(self, hit: Hit) -> None:
+        if hit.absent:
+            self._asked_for = None
+            self._absent.update(hit.absent)
 
     def _at(self, name: bytes, hit: Hit) -> None:
         """Take an absolute name: its directory is listed, those above it are not."""
@@ -143,7 +181,7 @@ class Places:
                     self._asked[directory].add(part)
                     if listing is None or part not in listing.names:
                         return False
-                directory = _join(directory, part)
+                directory = join(directory, part)
         return bool(parts) and self._take(directory, parts[-1], hit)
 
     def _take(self, directory: bytes, last: bytes, hit: Hit) -> bool:
@@ -155,10 +193,10 @@ class Places:
         names = listing.names
         for suffix in _PRECOMPILED:
             if last + suffix in names:
-                self._precompiled(_join(directory, last + suffix), hit)
+                self._precompiled(join(directory, last + suffix), hit)
         if last not in names:
             return False
-        path = _join(directory, last)
+        path = join(directory, last)
         if self._disk.file(path) is None:
             hit.absent.append(path)
             return False
@@ -175,10 +213,10 @@ class Places:
         listing = self.listing(path)
         self._asked[path].add(_ALL)
         for name in sorted(listing.names if listing else ()):
-            if self._disk.file(_join(path, name)) is not None:
-                hit.leaves.append(_join(path, name))
+            if self._disk.file(join(path, name)) is not None:
+                hit.leaves.append(join(path, name))
             else:
-                hit.absent.append(_join(path, name))
+                hit.absent.append(join(path, name))
 
 
 def _parts(name: bytes) -> list[bytes]:
@@ -189,8 +227,20 @@ def _parts(name: bytes) -> list[bytes]:
     return parts
 
 
-def _join(directory: bytes, name: bytes) -> bytes:
+def join(directory: bytes, name: bytes) -> bytes:
+    """The path of a name in a directory."""
     return directory + name if directory == b"/" else directory + b"/" + name
+
+
+def _collapsed(path: bytes) -> bytes:
+    """The path without `..`, as if there were no links."""
+    parts: list[bytes] = []
+    for part in path.split(b"/")[1:]:
+        if part == b"..":
+            del parts[-1:]
+        else:
+            parts.append(part)
+    return b"/" + b"/".join(parts)
 
 
 def unique(items: Iterable[bytes]) -> tuple[bytes, ...]:

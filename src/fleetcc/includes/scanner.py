@@ -1,7 +1,7 @@
 """Scans units, and remembers what it found: a unit whose files are what they were costs one question."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -28,7 +28,8 @@ class _Record:
 
     closure: Closure
     stamps: Mapping[bytes, Stamp | None]
-    listings: dict[bytes, Listing | None]
+    listings: Mapping[bytes, Listing | None]
+    twins: Collection[tuple[bytes, bytes]]  # paths of one directory each
 
 
 class Scanner:
@@ -53,7 +54,7 @@ class Scanner:
         while walk is None:  # again when a file behind a link has gone meanwhile
             graph.renew()
             walk = Walk(self._disk, graph, unit, self._sources, self._index).run()
-        new = _Record(walk.closure(), walk.stamps(), walk.listings())
+        new = _Record(walk.closure(), walk.stamps(), walk.listings(), walk.twins)
         if record is not None and _is_same(record.closure, new.closure):
             new.closure = record.closure
         self._records[unit] = new
@@ -72,7 +73,9 @@ class Scanner:
                 if matters(old, new, self._asked[directory]):
                     return False
                 changed[directory] = new
-        record.listings.update(changed)
+        if any(disk.identity(path) != disk.identity(twin) for path, twin in record.twins):
+            return False
+        record.listings = {**record.listings, **changed}
         return True
 
     def _graph(self, unit: Unit) -> Graph:

@@ -30,6 +30,7 @@ class Walk:
         self._special: list[Node] = []
         self._directories: set[bytes] = set(graph.places.path)
         self._absent: set[bytes] = set()
+        self.twins: dict[tuple[bytes, bytes], None] = {}  # paths that have to be of one directory
 
     def run(self) -> "Walk | None":
         """Visit; None when a file was gone that the graph still had: then it has to be done again."""
@@ -57,8 +58,10 @@ class Walk:
             if stamp is None:
                 self._graph.lose(node.path)
                 return False
-            if stamp != node.stamp or not node.is_resolved:
+            if stamp != node.stamp or not node.is_resolved or (node.twin and self._graph.is_astray(node)):
                 self._graph.refresh(node, stamp)
+            if node.twin is not None:
+                self.twins[node.twin] = None
             files[node.path] = stamp
             if node.is_special:
                 self._special.append(node)

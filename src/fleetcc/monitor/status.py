@@ -20,10 +20,23 @@ def _agent(status: Mapping[str, Any]) -> Iterable[str]:
     yield f"agent {status['version']}, pid {status['pid']}, up {status['uptime_seconds']:.0f} s{leaving}"
     yield f"here: {local['compiling']} compiling, {local['preprocessing']} preprocessing"
     yield f"waiting: {local['waiting']} for a local slot, {status['waiting_for_hosts']} for a host"
+    yield from _files(status)
     races = status["races"]
     if races["started"]:
         cost = f"{races['seconds']:.0f} s of {races['of_seconds']:.0f} s of work"
         yield f"races: {races['started']} jobs ran on two hosts, {races['won']} ended sooner for it; {cost}"
+
+
+def _files(status: Mapping[str, Any]) -> Iterable[str]:
+    files, verified = status.get("files", {}), status.get("verified", 0)
+    asked = files.get("asked_preprocessor", {})
+    if files.get("scans"):
+        why = ", ".join(f"{reason} {count}" for reason, count in sorted(asked.items()))
+        more = f", cc -M asked {sum(asked.values())} times ({why})" if asked else ""
+        missed = f", {files['missed']} compiles lacked a file" if files.get("missed") else ""
+        yield f"files: {files['scans']} scans{more}{missed}"
+    if verified:
+        yield f"verified: {verified} compiles, {status['differed']} differed"
 
 
 def _hosts(status: Mapping[str, Any]) -> Iterable[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, TypeAlias
 
-_RECORD: Final = struct.Struct("=IiQQQ")
+_RECORD: Final = struct.Struct("=IiQQQQ")
 RECORD_BYTES: Final = _RECORD.size
 
 
@@ -19,17 +19,19 @@ class Stage(IntEnum):
     NAMESPACES = 3
     IDENTITY = 4
     SCRATCH = 5
-    TREE = 6
-    OVERLAY = 7
-    PROC = 8
-    DEVICES = 9
-    ROOT = 10
-    CWD = 11
-    LIMITS = 12
-    PRIVILEGES = 13
-    FILTER = 14
-    PROCESS = 15
-    EXEC = 16
+    EXISTING = 6
+    TREE = 7
+    OVERLAY = 8
+    OWN = 9
+    PROC = 10
+    DEVICES = 11
+    ROOT = 12
+    CWD = 13
+    LIMITS = 14
+    PRIVILEGES = 15
+    FILTER = 16
+    PROCESS = 17
+    EXEC = 18
 
 
 _DOING: Final = {
@@ -38,8 +40,10 @@ _DOING: Final = {
     Stage.NAMESPACES: "making namespaces",
     Stage.IDENTITY: "mapping the user and the group",
     Stage.SCRATCH: "making the scratch in memory",
+    Stage.EXISTING: "making stand-ins for outputs that exist already",
     Stage.TREE: "opening the tree",
     Stage.OVERLAY: "mounting the overlay",
+    Stage.OWN: "mounting this machine's own directories",
     Stage.PROC: "mounting /proc",
     Stage.DEVICES: "making /dev",
     Stage.ROOT: "changing the root",
@@ -70,6 +74,7 @@ class Ended:
     cpu_seconds: float  # with everything that it started
     peak_bytes: int  # resident, of the biggest among them
     is_full: bool  # the scratch had no room left in the end: what the program says about it is our fault
+    written_bytes: int = 0  # by all its processes, to files and pipes; 0 where the kernel does not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,12 @@ def outcome(records: Iterable[bytes]) -> Outcome:
     started = 0.0
     ended: Ended | None = None
     for record in records:
-        kind, number, first, second, third = _RECORD.unpack(record)
+        kind, number, first, second, third, fourth = _RECORD.unpack(record)
         match kind:
             case Kind.FAILED:
                 return NotStarted(Stage(number), first)
             case Kind.STARTED:
                 started = first / 1e9
             case Kind.ENDED:
-                ended = Ended(number, started, first / 1e6, second << 10, bool(third))
+                ended = Ended(number, started, first / 1e6, second << 10, bool(third), fourth)
     return ended or Killed()

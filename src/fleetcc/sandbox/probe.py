@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fleetcc.sandbox.outcome import RECORD_BYTES, Ended, NotStarted, Outcome, outcome
+from fleetcc.sandbox.outcome import RECORD_BYTES, Ended, NotStarted, Outcome, Stage, outcome
 from fleetcc.sandbox.remedies import SWITCHES, explain
 from fleetcc.sandbox.run import Run
 from fleetcc.sandbox.scratch import Collected
@@ -30,6 +30,7 @@ class CannotSandbox:
 
     reason: str
     remedy: str
+    stage: Stage | None = None  # that could not be done
 
 
 class Sandbox:
@@ -38,6 +39,7 @@ class Sandbox:
     def __init__(self, helper: bytes, network: tuple[int, ...]) -> None:
         self._helper = helper
         self._network = network
+        self.shows_own = True  # whether a Spec may have `own`
 
     def run(self, spec: Spec, inherited: tuple[int, ...] = ()) -> Run:
         """Prepare one run. Raises ProtocolError for a spec that cannot be run, OSError."""
@@ -63,7 +65,7 @@ def probe(directory: str, helper: str | None) -> Sandbox | CannotSandbox:
     """Run something with a tree in this directory, which is made if need be. Blocks for some 20 ms."""
     if helper is None:
         return CannotSandbox(
-            f"{HELPER} is not installed: there was no C compiler when fleetcc was",
+            f"{HELPER} is not installed: there was no C compiler when fleetcc was installed",
             "install a C compiler, and then fleetcc again",
         )
     try:
@@ -72,12 +74,16 @@ def probe(directory: str, helper: str | None) -> Sandbox | CannotSandbox:
     except OSError as error:
         return CannotSandbox(f"no tree can be made: {error}", "choose another --state-dir")
     try:
-        os.mkdir(os.path.join(tree, "folder"), 0o755)
+        for name in ("folder", "usr"):
+            os.mkdir(os.path.join(tree, name), 0o755)
         network = _hold_network(helper)
         if isinstance(network, NotStarted):
             return _explained(network)
         sandbox = Sandbox(os.fsencode(helper), network)
         failure = _try(sandbox, tree)
+        if failure is not None and failure.stage is Stage.OWN:
+            sandbox.shows_own = False
+            failure = _try(sandbox, tree)
     except (OSError, subprocess.SubprocessError) as error:
         return CannotSandbox(f"{helper} cannot be run: {error}", "install fleetcc again")
     finally:
@@ -112,7 +118,9 @@ def _hold_network(helper: str) -> tuple[int, ...] | NotStarted:
 
 def _try(sandbox: Sandbox, tree: str) -> CannotSandbox | None:
     # Without a program the helper writes a file in the current directory, and ends.
-    spec = Spec(os.fsencode(tree), b"", (b"probe",), (), b"/folder")
+    # One of our own directories is also one of the tree, and the other is not.
+    own = (b"/usr", b"/var") if sandbox.shows_own else ()
+    spec = Spec(os.fsencode(tree), b"", (b"probe",), (), b"/folder", own=own)
     run = sandbox.run(spec)
     try:
         return _judge(run, _carry_out(run), spec)
@@ -149,4 +157,4 @@ def _explained(failure: NotStarted) -> CannotSandbox:
     for switch in SWITCHES:
         with contextlib.suppress(OSError), open(f"/proc/sys/{switch}") as file:
             switches[switch] = file.read().strip()
-    return CannotSandbox(*explain(failure, switches, is_root=os.geteuid() == 0))
+    return CannotSandbox(*explain(failure, switches, is_root=os.geteuid() == 0), failure.stage)

@@ -21,6 +21,8 @@ MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 1 << 30
 # As the kernel: a path with more links than this is a loop.
 _MAX_LINKS: Final = 40
+# When a stand-in was last written: never, as native/sandbox/below.c says it.
+STAND_IN_MTIME_NS: Final = 1
 # Made by the helper in every root; nobody wants them back.
 _NOT_LEFT: Final = (b"/dev", b"/proc")
 
@@ -56,6 +58,7 @@ class Collected:
 
     files: tuple[LeftFile, ...]
     others: int  # links, sockets, pipes, removals, and what has no usable path
+    removed: tuple[bytes, ...] = ()  # of what was there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,12 @@ class Scratch:
         self,
         tree: bytes,
         returns: Sequence[bytes],
+        existing: Sequence[bytes] = (),
         *,
         max_files: int = MAX_FILES,
         max_bytes: int = MAX_BYTES,
     ) -> Left:
-        """The regular files below these directories, each once. Raises OSError."""
+        """The regular files below these directories, each once; `existing` as in the Spec. Raises OSError."""
         files: list[LeftFile] = []
         seen: set[bytes] = set()
         others = total = 0
@@ -102,6 +106,8 @@ class Scratch:
             if real is None:
                 continue
             for inside, facts in self._below(real, seen):
+                if facts.st_mtime_ns == STAND_IN_MTIME_NS and stat.S_ISREG(facts.st_mode):
+                    continue
                 path = spelled.rstrip(b"/") + inside[len(real) :]
                 if not stat.S_ISREG(facts.st_mode) or is_too_deep(path):
                     others += 1
@@ -114,7 +120,14 @@ class Scratch:
                     )
                 mode = stat.S_IMODE(facts.st_mode) & 0o777
                 files.append(LeftFile(path, mode, facts.st_size, self._upper, inside[1:]))
-        return Collected(tuple(files), others)
+        removed = tuple(path for path in dict.fromkeys(existing) if self._is_removed(tree, path))
+        return Collected(tuple(files), others, removed)
+
+    def _is_removed(self, tree: bytes, path: bytes) -> bool:
+        facts = self._facts(path)
+        if facts is None:  # neither a stand-in nor what has come in its place; perhaps it is the tree's own
+            return not os.path.lexists(tree + path)
+        return stat.S_ISCHR(facts.st_mode) and facts.st_rdev == 0  # an overlay's mark for what is gone
 
     def _below(self, top: bytes, seen: set[bytes]) -> Iterator[tuple[bytes, os.stat_result]]:
         """Everything but directories, absolute, no directory twice; `top` is as `_resolve` gives it."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from fleetcc.errors import ProtocolError
 
-_VERSION: Final = b"fleetcc-sandbox 1"
+_VERSION: Final = b"fleetcc-sandbox 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,10 @@ class Limits:
     memory_bytes: int = 0  # of addresses, each process by itself
     processes: int = 256  # a driver, a compiler, an assembler; LTO has one for each processor
     descriptors: int = 1024
-    scratch_bytes: int = 1 << 30  # in memory, all that the job has written and not removed
+    # In memory, all that the job has written and not removed. Such pages are shared memory to the kernel and
+    # no cache: they are missing from its MemAvailable and count as used in a cgroup, so whoever decides by
+    # these figures whether another job may begin (--memory-reserve) sees what jobs have written.
+    scratch_bytes: int = 1 << 30
     scratch_files: int = 20_000
 
 
@@ -31,6 +34,11 @@ class Spec:
     cwd: bytes
     umask: int = 0o022
     limits: Limits = Limits()
+    # Outputs of an earlier run, absolute and without links: a stand-in is put at each that the tree lacks.
+    existing: tuple[bytes, ...] = ()
+    # Directories, files and links of this machine that the program sees at the same paths and cannot change.
+    # Where the tree has the same directory, its files count more; where it has anything else, only that does.
+    own: tuple[bytes, ...] = ()
 
 
 def encode(spec: Spec) -> bytes:
@@ -55,10 +63,14 @@ def encode(spec: Spec) -> bytes:
                 limits.scratch_files,
                 len(spec.argv),
                 len(spec.environment),
+                len(spec.existing),
+                len(spec.own),
             )
         ),
         *spec.argv,
         *spec.environment,
+        *spec.existing,
+        *spec.own,
         b"",
     ]
     encoded = b"\0".join(texts)

@@ -33,6 +33,7 @@ class Facts:
     forms: frozenset[Form] = frozenset(Form)
     is_looking: bool = False  # it is still finding out which compilers it has
     takes_files: bool = False  # it has a sandbox: no compiler is needed there, and no text made here
+    takes_pump: bool = False  # stock hosts: distcc's protocol 3, files that it preprocesses itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Needs:
     name: bytes  # the compiler's name for stock hosts
     forms: tuple[Form, ...]  # in which the text may travel, best first
     files: bool = False  # it may also travel as files
+    pump: bool = False  # it may also travel in distcc's pump mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def can_do(facts: Facts, needs: Needs) -> bool:
         case HostType.LOCAL:
             return True
         case HostType.STOCK:
-            return Form.EXPANDED in needs.forms
+            return Form.EXPANDED in needs.forms or (needs.pump and facts.takes_pump)
         case HostType.FLEET:
             if needs.files and facts.takes_files:
                 return True

@@ -16,6 +16,7 @@ from fleetcc.server import running
 from fleetcc.server.fleet_job import pack_parts
 from fleetcc.server.job import MAX_STREAM_BYTES, THREAD_BYTES, in_thread
 from fleetcc.server.replica_session import ReplicaSession
+from fleetcc.server.shortage import Shortage, oom_kills, shortage
 from fleetcc.server.slots import Slot
 from fleetcc.store.binding import Binding
 from fleetcc.wire.files import FILE_PART, FileJob, Left
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from fleetcc.server.service import Service
 
 _log: Final = logging.getLogger(__name__)
-
-# A compile that fails after having used so much of what a process may have fails for that.
-_NEARLY_ALL: Final = 0.8
 
 
 class NotDoneError(Exception):
@@ -62,6 +60,7 @@ class _Spoken:
     seconds: float
     parts: list[tuple[str, bytes]]
     files: tuple[Left, ...]
+    removed: tuple[bytes, ...]
 
 
 class FilesJob:
@@ -119,7 +118,9 @@ class FilesJob:
             job.cwd,
             job.umask,
             limits,
+            tuple(dict.fromkeys(job.existing)),
         )
+        kills = oom_kills()
         run = files.sandbox.run(spec, (slot.descriptor,))
         try:
             streams = (os.memfd_create("stdout"), os.memfd_create("stderr"))
@@ -128,7 +129,11 @@ class FilesJob:
                 outcome = run.outcome()
                 if not isinstance(outcome, Ended):
                     raise _not_done(outcome)
-                return await self._collect(run, outcome, streams, limits)
+                stdout, stderr = (_content(stream) for stream in streams)
+                lacking = shortage(outcome, limits, stderr, was_oom=oom_kills() > kills)
+                if lacking is not None:
+                    raise _too_little(lacking)
+                return await self._collect(run, outcome, stdout, stderr)
             finally:
                 for stream in streams:
                     os.close(stream)
@@ -153,25 +158,17 @@ class FilesJob:
             self._ended = time.monotonic()
             self._service.gate.leave(self._accepted.ticket)
 
-    async def _collect(self, run: Run, ended: Ended, streams: tuple[int, int], limits: Limits) -> _Spoken:
-        if ended.status and (ended.is_full or _was_short_of_memory(ended, limits)):
-            what, option = ("disk", "--job-disk") if ended.is_full else ("memory", "--job-memory")
-            text = f"the job needed more {what} than {option} gives it here"
-            raise NotDoneError("limits", ErrorCode.LIMITS, text, "compile it elsewhere")
-        sizes = [min(os.fstat(stream).st_size, MAX_STREAM_BYTES) for stream in streams]
-        parts = [
-            (name, os.pread(stream, size, 0))
-            for name, stream, size in zip(("stdout", "stderr"), streams, sizes, strict=True)
-            if size
-        ]
+    async def _collect(self, run: Run, ended: Ended, stdout: bytes, stderr: bytes) -> _Spoken:
+        parts = [(name, text) for name, text in (("stdout", stdout), ("stderr", stderr)) if text]
         assert run.scratch is not None
-        left = run.scratch.collect(self._accepted.binding.tree.root, self._accepted.job.returns)
+        job = self._accepted.job
+        left = run.scratch.collect(self._accepted.binding.tree.root, job.returns, job.existing)
         if isinstance(left, TooMuch):
             raise NotDoneError("too-much", ErrorCode.LIMITS, left.sentence, "compile it locally")
         contents = await self._read(left.files)
         parts += [(FILE_PART, content) for content in contents]
         told = tuple(Left(file.path, file.mode) for file in left.files)
-        return _Spoken(ended, self._ended - self._started, parts, told)
+        return _Spoken(ended, self._ended - self._started, parts, told, left.removed)
 
     async def _read(self, files: tuple[LeftFile, ...]) -> list[bytes]:
         if sum(file.size_bytes for file in files) < THREAD_BYTES:
@@ -188,7 +185,13 @@ class FilesJob:
             )
         ended = spoken.ended
         result = Result(
-            ended.status, parts, spoken.seconds, ended.cpu_seconds, ended.peak_bytes, spoken.files
+            status=ended.status,
+            parts=parts,
+            run_seconds=spoken.seconds,
+            cpu_seconds=ended.cpu_seconds,
+            peak_bytes=ended.peak_bytes,
+            files=spoken.files,
+            removed=spoken.removed,
         )
         self._session.finished(self._accepted.number, result, packed)
         self._log_end("compile-error" if ended.status else "ok", ended.status, sum(map(len, packed)))
@@ -215,8 +218,14 @@ class FilesJob:
         )
 
 
-def _was_short_of_memory(ended: Ended, limits: Limits) -> bool:
-    return bool(limits.memory_bytes) and ended.peak_bytes > limits.memory_bytes * _NEARLY_ALL
+def _content(stream: int) -> bytes:
+    size = os.fstat(stream).st_size
+    return os.pread(stream, min(size, MAX_STREAM_BYTES), 0) if size else b""
+
+
+def _too_little(lacking: Shortage) -> NotDoneError:
+    text = f"the job needed more {lacking.value} than --job-{lacking.value} gives it here"
+    return NotDoneError("limits", ErrorCode.LIMITS, text, "compile it elsewhere")
 
 
 def _not_done(outcome: NotStarted | Killed) -> NotDoneError:
@@ -224,6 +233,6 @@ def _not_done(outcome: NotStarted | Killed) -> NotDoneError:
         return NotDoneError(
             "killed", ErrorCode.FAILED, "the job was killed on the server", "compile it elsewhere"
         )
-    if outcome.stage in (Stage.EXEC, Stage.CWD):
+    if outcome.stage in (Stage.EXEC, Stage.CWD, Stage.EXISTING):
         return NotDoneError("not-started", ErrorCode.UNFIT, outcome.sentence, "compile it locally")
     return NotDoneError("sandbox", ErrorCode.SANDBOX, outcome.sentence, "compile it elsewhere")

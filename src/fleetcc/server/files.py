@@ -1,8 +1,10 @@
 """What all jobs made of files share on a server: the sandbox, the blobs and the replicas.
 
-Nothing of it exists before the first fleet client comes; a server that cannot sandbox never has any.
+Nothing of it exists before the first fleet client comes; a server that cannot sandbox never has any. The
+sandbox alone also serves distcc's clients in pump mode.
 """
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -33,22 +35,32 @@ class Files:
         self._options = options
         self._pool = pool
         self._is_trimming = False
+        self._probing = asyncio.Lock()
+        self._found: Sandbox | CannotSandbox | None = None  # unknown
         self.sandbox: Sandbox | None = None
         self.obstacle = "it is still finding out whether it can"  # why there is no sandbox
         self.sessions: set[ReplicaSession] = set()
 
     async def prepare(self) -> None:
         """Find out whether jobs made of files can run here."""
+        found = await self.probed()
         try:
-            await in_thread(self._pool, self._prepare)
+            await in_thread(self._pool, self._prepare, found)
         except (StoreError, OSError) as error:
             self.obstacle = str(error)
         if self.obstacle:
             _log.warning("no jobs made of files: %s", self.obstacle)
 
-    def _prepare(self) -> None:
+    async def probed(self) -> Sandbox | CannotSandbox:
+        """Whether there can be a sandbox here, for whatever jobs; the first call finds out."""
+        async with self._probing:
+            if self._found is None:
+                helper = find_helper(os.environ)
+                self._found = await in_thread(self._pool, probe, self._options.state_directory, helper)
+            return self._found
+
+    def _prepare(self, found: Sandbox | CannotSandbox) -> None:
         directory = self._options.state_directory
-        found = probe(directory, find_helper(os.environ))
         if isinstance(found, CannotSandbox):
             self.obstacle = f"{found.reason}; {found.remedy}"
             return
@@ -82,8 +94,9 @@ class Files:
 
     def close(self) -> None:
         """Give everything back."""
+        if isinstance(self._found, Sandbox):
+            self._found.close()
         if self.sandbox is not None:
-            self.sandbox.close()
             with contextlib.suppress(StoreError, OSError):
                 self.replicas.shut()
                 self.blobs.close()

@@ -77,6 +77,7 @@ class FleetSide:
             looking=self._is_looking,
             capabilities=CAPABILITIES if obstacle else (*CAPABILITIES, FILES),
             sandbox=obstacle[:4000],
+            machine=os.uname().machine,
             ping_seconds=self._service.options.ping_seconds,
             name=socket.gethostname()[:128],
         )

@@ -128,9 +128,7 @@ class Compile:
         stderr = os.memfd_create("stderr")
         try:
             try:
-                compiler = running.start(
-                    argv, folder, self._service.environment(folder), (stdout, stderr), slot.descriptor
-                )
+                compiler = self._start(argv, folder, (stdout, stderr), slot)
             except OSError as error:
                 return _cannot_start(argv[0], error)
             started()
@@ -146,6 +144,11 @@ class Compile:
             os.close(stdout)
             os.close(stderr)
 
+    def _start(
+        self, argv: list[bytes], folder: bytes, streams: tuple[int, int], slot: Slot
+    ) -> running.Running:
+        return running.start(argv, folder, self._service.environment(folder), streams, slot.descriptor)
+
     async def _wait(self, compiler: running.Running) -> int | None:
         """The wait status; None when the job's lifetime ended first."""
         lifetime = self._service.options.job_lifetime_seconds or None
@@ -160,7 +163,7 @@ class Compile:
 
     async def _collect(
         self, compiler: running.Running, status: int, folder: bytes, streams: tuple[int, int]
-    ) -> Spoken:
+    ) -> Outcome:
         output = b""
         if not status:
             path = os.path.join(folder, self._order.output_name)

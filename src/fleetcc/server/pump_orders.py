@@ -19,7 +19,7 @@ class PumpOrder(Order):
 
     def placed_argv(self, program: bytes, place: Place) -> list[bytes]:
         """The command line to run in this place."""
-        return pump_argv(self.pump, program, place.output, place.depfile, place.root)
+        return pump_argv(self.pump, program, place.output, place.depfile, place.prefix)
 
 
 def understand_pump_request(head: PumpHead, rules: CompilerRules) -> PumpOrder | str:

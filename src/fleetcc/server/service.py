@@ -159,7 +159,7 @@ class Service:
             Welcome(
                 server=f"fleetccd {__version__}",
                 forms=(Form.EXPANDED, Form.DIRECTIVES),
-                protocols=(1, 2),
+                protocols=(1, 2, 3),
                 slots=self.gate.slot_count,
                 capacity=self.gate.capacity,
                 running=self.gate.running,

@@ -28,6 +28,8 @@ MAX_PACK_BYTES: Final = 1 << 20
 MIN_SECRET_BYTES: Final = 16
 # Digests in one MISSING, blobs in one CONTENTS, entries in one UPDATE: all well within a frame.
 MAX_DIGESTS: Final = 4096
+# Directories in which one job may leave files, and outputs that it may have already.
+MAX_JOB_PATHS: Final = 100
 
 RawDigest: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]  # SHA-256
 Path: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_PATH_BYTES)]
@@ -96,10 +98,10 @@ class FileJob(Struct, frozen=True):
     cwd: Path
     umask: Annotated[int, Meta(ge=0, le=0o777)]
     # What the compiler leaves below these directories is wanted; what it leaves elsewhere is thrown away.
-    returns: Annotated[tuple[Path, ...], Meta(min_length=1, max_length=100)]
+    returns: Annotated[tuple[Path, ...], Meta(min_length=1, max_length=MAX_JOB_PATHS)]
     label: Annotated[str, Meta(max_length=4096)] = ""  # for people: the source
-    # Outputs that are there already: an empty file stands at each, so that a removal of it is seen.
-    existing: Annotated[tuple[Path, ...], Meta(max_length=100)] = ()
+    # Outputs that are there already: something stands at each, so that a removal of it is seen.
+    existing: Annotated[tuple[Path, ...], Meta(max_length=MAX_JOB_PATHS)] = ()
 
 
 class Missing(Struct, frozen=True):

@@ -14,19 +14,20 @@ from typing import Final
 from fleetcc.errors import InternalError, ProtocolError
 from fleetcc.wire.budget import Budget
 from fleetcc.wire.files import (
+    FILE_PART,
     MAX_DIGESTS,
+    MAX_JOB_PATHS,
     MAX_REPLICA_ENTRIES,
     Contents,
     File,
     FileJob,
     Gone,
-    Left,
     Missing,
     ReplicaState,
     Update,
 )
 from fleetcc.wire.files_paths import is_below, path_fault
-from fleetcc.wire.fleet import HEADER, Blob, encode, encode_bulk
+from fleetcc.wire.fleet import HEADER, Blob, Result, encode, encode_bulk
 
 # A new replica costs the client everything that it has said: twenty at once, and two in each second.
 _STATE_COST: Final = 50.0
@@ -66,9 +67,12 @@ class ClientReplica:
         return data
 
     def check_job(self, job: FileJob) -> None:
-        """Raises where the job needs an update that was never sent."""
+        """Raises where the job needs an update that was never sent, or names more paths than fit."""
         if self._replica is None or (job.replica == self._replica and job.update > self._number):
             raise InternalError(f"a job that needs update {job.update} where {self._number} were sent")
+        for what, paths in (("directories", job.returns), ("outputs", job.existing)):
+            if len(paths) > MAX_JOB_PATHS:
+                raise InternalError(f"a job with {len(paths)} {what}; the limit is {MAX_JOB_PATHS}")
 
     def contents(self, contents: Contents, raw: bytes | memoryview) -> Iterator[bytes]:
         """Blobs as frames; none, or no more, when the only one of them is said to be gone meanwhile."""
@@ -153,10 +157,15 @@ class ClientReplica:
         return Wanted(missing.digests)
 
 
-def check_left(files: tuple[Left, ...], count: int, returns: tuple[bytes, ...]) -> None:
-    """Raises ProtocolError where files of a result could be written where nobody expects them."""
+def check_left(result: Result, returns: tuple[bytes, ...], existing: tuple[bytes, ...]) -> None:
+    """Raises ProtocolError where a result would have files written or removed that nobody expects."""
+    files = result.files
+    count = sum(part.name == FILE_PART for part in result.parts)
     if len(files) != count:
         raise ProtocolError(f"a Result of {len(files)} files with {count} file parts")
+    strange = next((path for path in result.removed if path not in existing), None)
+    if strange is not None:
+        raise ProtocolError(f"a Result with a removal of {strange!r}, which the job did not name")
     seen: set[bytes] = set()
     for left in files:
         fault = path_fault(left.path)
@@ -165,3 +174,5 @@ def check_left(files: tuple[Left, ...], count: int, returns: tuple[bytes, ...]) 
         if left.path in seen or not is_below(left.path, returns):
             raise ProtocolError(f"a Result with a file {left.path!r} that was not asked for, or twice")
         seen.add(left.path)
+    if not seen.isdisjoint(result.removed):
+        raise ProtocolError("a Result with a file that it has removed as well")

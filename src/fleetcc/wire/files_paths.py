@@ -47,4 +47,5 @@ def job_fault(job: FileJob) -> str | None:
         # Where a `..` leads is decided by the replica's own links, in the sandbox.
         if not path.startswith(b"/") or b"\0" in path:
             return f"{what} {path[:200]!r} where an absolute path was expected"
-    return next((fault for path in job.returns if path != ROOT and (fault := path_fault(path))), None)
+    wanted = (*(path for path in job.returns if path != ROOT), *job.existing)
+    return next((fault for path in wanted if (fault := path_fault(path))), None)

@@ -18,7 +18,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fleetcc.errors import InternalError, ProtocolError
-from fleetcc.wire.files import Contents, FileJob, Gone, Left, Missing, ReplicaState, Update
+from fleetcc.wire.files import (
+    MAX_JOB_PATHS,
+    Contents,
+    FileJob,
+    Gone,
+    Left,
+    Missing,
+    Path,
+    ReplicaState,
+    Update,
+)
 from fleetcc.wire.fleet_errors import ErrorCode as ErrorCode  # noqa: PLC0414 - a name of this module
 
 # Twelve bytes and more, so that a stock distccd closes at once (distcc-compat.md 1.7).
@@ -65,6 +75,7 @@ class Welcome(Struct, frozen=True):
     ping_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10.0  # a peer that is silent for longer is gone
     name: Word = ""  # for people: the host's own name
     sandbox: Text = ""  # why it takes no jobs made of files; empty when it does
+    machine: Word = ""  # whose programs it runs: "x86_64"; a client sends programs of its own with its files
 
 
 class Demand(Struct, frozen=True):
@@ -124,7 +135,7 @@ class Result(Struct, frozen=True):
     peak_bytes: Annotated[int, Meta(ge=0)] = 0
     # What a job made of files has left; the parts named "file" are the contents, in this order.
     files: Annotated[tuple[Left, ...], Meta(max_length=1000)] = ()
-    removed: Annotated[tuple[bytes, ...], Meta(max_length=100)] = ()  # of the job's `existing`
+    removed: Annotated[tuple[Path, ...], Meta(max_length=MAX_JOB_PATHS)] = ()  # of the job's `existing`
 
 
 class Cancel(Struct, frozen=True):

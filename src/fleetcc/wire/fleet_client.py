@@ -16,7 +16,6 @@ from typing import Final, assert_never
 from fleetcc.errors import InternalError, ProtocolError
 from fleetcc.wire.budget import Budget
 from fleetcc.wire.files import (
-    FILE_PART,
     Contents,
     FileJob,
     Gone,
@@ -66,6 +65,7 @@ class _Outstanding:
     """A job that the server has not answered yet."""
 
     returns: tuple[bytes, ...] = ()  # where it may leave files
+    existing: tuple[bytes, ...] = ()  # what it may remove
     is_cancelled: bool = False
     has_started: bool = False
     received: int = 0
@@ -111,7 +111,7 @@ class FleetClient:
     def file_job(self, job: FileJob) -> tuple[int, bytes]:
         """Send a job made of files, which nothing follows; raises where it does not fit."""
         self._replica.check_job(job)
-        return self._send(job, _Outstanding(job.returns))
+        return self._send(job, _Outstanding(job.returns, job.existing))
 
     def _send(self, job: Job | FileJob, outstanding: _Outstanding) -> tuple[int, bytes]:
         number = self._next_id
@@ -256,8 +256,7 @@ class FleetClient:
         total = sum(part.raw_bytes for part in result.parts)
         if total != known.received:
             raise ProtocolError(f"a Result of {total} bytes after {known.received} bytes of Output")
-        count = sum(part.name == FILE_PART for part in result.parts)
-        check_left(result.files, count, known.returns)
+        check_left(result, known.returns, known.existing)
         del self._jobs[number]
         return None if known.is_cancelled else Finished(number, result, b"".join(known.pieces))
 

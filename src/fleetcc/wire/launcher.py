@@ -107,9 +107,8 @@ class ControlRequest:
 
 def decode_request_header(data: bytes) -> RequestHeader:
     """Check and take apart the first 48 bytes; raises ProtocolError."""
-    magic, length, kind, descriptors, bits, umask, argc, envc, device, inode, _, _ = REQUEST_HEADER.unpack_from(
-        data
-    )
+    fields = REQUEST_HEADER.unpack_from(data)
+    magic, length, kind, descriptors, bits, umask, argc, envc, device, inode, _, _ = fields
     if magic != MAGIC:
         raise ProtocolError(f"launcher greeting {magic!r} where {MAGIC!r} was expected")
     if length > MAX_REQUEST_BYTES:

@@ -1,6 +1,7 @@
 """The fleet's driver with links that a test works by hand."""
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +183,37 @@ async def test_what_a_host_says_becomes_the_reason(error: HostError, reason: Rea
         bench.fleet.failed(RED, 1, error)
         told = await failure(running)
         assert (told.reason, str(error) in told.detail) == (reason, True)
+
+
+async def test_a_job_whose_files_have_changed_is_its_own_sources_affair_and_no_hosts_fault():
+    async with working() as bench:
+        group, source = await bench.join(f"{RED} {BLUE}"), HandSource()
+        running = bench.submit(group, source)
+        await bench.until(lambda: source.hosts)
+        bench.fleet.failed(source.hosts[0], 1, StaleError("a.h has changed"))
+        with pytest.raises(StaleError, match=r"a\.h has changed"):
+            await running
+        assert [row["left_alone_seconds"] for row in bench.fleet.snapshot()] == [0, 0]
+        assert len(source.hosts) == 1
+
+
+FILES_ONLY = Needs(None, b"gcc", (), files=True)
+
+
+async def test_a_job_that_travels_as_files_alone_needs_a_host_that_takes_them():
+    async with working() as bench:
+        told = await failure(bench.join(RED, FILES_ONLY))
+        assert told.reason is Reason.NO_SANDBOX
+
+        bench.fleet.up(RED, dataclasses.replace(FACTS, takes_files=True), "fleetccd", RED)
+        group = await bench.join(f"{RED} {BLUE}", FILES_ONLY)
+        assert bench.fleet.takes_files(group)
+
+
+async def test_a_fleet_without_sandboxes_takes_no_files():
+    async with working() as bench:
+        group = await bench.join(f"{RED} {BLUE}")
+        assert not bench.fleet.takes_files(group)
 
 
 async def test_a_job_whose_launcher_leaves_is_cancelled_on_its_host():

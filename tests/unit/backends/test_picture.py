@@ -104,7 +104,7 @@ def test_a_directory_that_has_vanished_goes_with_all_that_is_below_it(picture: P
 
 
 def test_a_directory_that_has_become_a_file_and_a_directory_again_is_told_whole(picture: Picture) -> None:
-    deep = {b"/src": D, b"/src/in": D, b"/src/in/a.h": X}
+    deep: dict[bytes, Entry] = {b"/src": D, b"/src/in": D, b"/src/in/a.h": X}
     change(picture, layer(deep))
     change(picture, layer({b"/src": D, b"/src/in": Y}))
 
@@ -114,7 +114,7 @@ def test_a_directory_that_has_become_a_file_and_a_directory_again_is_told_whole(
 
 
 def test_a_directory_that_has_become_a_link_takes_what_was_below_it_along(picture: Picture) -> None:
-    deep = {b"/src": D, b"/src/in": D, b"/src/in/a.h": X}
+    deep: dict[bytes, Entry] = {b"/src": D, b"/src/in": D, b"/src/in/a.h": X}
     change(picture, layer(deep))
     change(picture, layer({b"/src": D, b"/src/in": Link(b"out")}))
 

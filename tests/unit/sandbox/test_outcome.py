@@ -13,17 +13,17 @@ NATIVE = Path(__file__).parents[3] / "native" / "sandbox"
 
 
 def record(kind: Kind, number: int = 0, *values: int) -> bytes:
-    return struct.pack("=IiQQQ", kind, number, *values, *[0] * (3 - len(values)))
+    return struct.pack("=IiQQQQ", kind, number, *values, *[0] * (4 - len(values)))
 
 
 def test_an_end_has_its_status_times_and_memory():
     records = [
         record(Kind.SCRATCH),
         record(Kind.STARTED, 0, 1_500_000_000),
-        record(Kind.ENDED, 0x0100, 2_000_000, 8, 1),
+        record(Kind.ENDED, 0x0100, 2_000_000, 8, 1, 7),
     ]
 
-    assert outcome(records) == Ended(0x0100, 1.5, 2.0, 8192, is_full=True)
+    assert outcome(records) == Ended(0x0100, 1.5, 2.0, 8192, is_full=True, written_bytes=7)
 
 
 def test_a_failure_counts_more_than_the_end_that_it_caused():
@@ -53,4 +53,4 @@ def test_stages_and_kinds_are_those_of_the_helper():
     assert list(Stage) == list(range(1, len(names) + 1))
     assert kinds is not None
     assert re.findall(r"KIND_(\w+)", kinds[1]) == [kind.name for kind in Kind]
-    assert RECORD_BYTES == 32
+    assert RECORD_BYTES == 40

@@ -54,7 +54,7 @@ def test_a_helper_that_is_no_program_is_a_reason(tmp_path):
 
 def test_a_failure_of_the_helper_is_explained(tmp_path):
     # What the helper says where a container forbids namespaces: failed, at stage 3, with EPERM.
-    record = r"\1\0\0\0\3\0\0\0\1" + r"\0" * 23
+    record = r"\1\0\0\0\3\0\0\0\1" + r"\0" * 31
     helper = write_program(tmp_path / "helper", f"#!/bin/sh\nprintf '{record}'\nexit 125\n")
 
     found = probe(str(tmp_path), helper)
@@ -65,7 +65,7 @@ def test_a_failure_of_the_helper_is_explained(tmp_path):
 
 
 def test_a_helper_that_runs_nothing_is_a_reason_and_leaves_nothing(tmp_path):
-    started = r"\3" + r"\0" * 31
+    started = r"\3" + r"\0" * 39
     script = f"#!/bin/sh\ncase $1 in hold) printf '{started}'; cat;; esac\nexit 3\n"
     helper = write_program(tmp_path / "helper", script)
     before = set(os.listdir("/proc/self/fd"))

@@ -29,7 +29,7 @@ def run():
 
 
 def record(kind: Kind, number: int = 0) -> bytes:
-    return struct.pack("=IiQQQ", kind, number, 0, 0, 0)
+    return struct.pack("=IiQQQQ", kind, number, 0, 0, 0, 0)
 
 
 def test_the_command_names_what_it_inherits():

@@ -144,7 +144,9 @@ async def test_a_big_blob_that_is_not_as_announced_breaks_the_protocol(
     assert leftovers(tmp_path) == []
 
 
-async def test_a_few_bytes_that_unpack_to_gigabytes_are_stopped_at_the_size_announced(bench: Bench) -> None:
+async def test_a_few_bytes_that_unpack_to_gigabytes_are_stopped_at_the_size_announced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written: list[int] = []
     begin = bench.blobs.begin
 
@@ -156,10 +158,10 @@ async def test_a_few_bytes_that_unpack_to_gigabytes_are_stopped_at_the_size_anno
             written.append(len(data))
             write(data)
 
-        writer.write = spy  # type: ignore[method-assign]
+        monkeypatch.setattr(writer, "write", spy)
         return writer
 
-    bench.blobs.begin = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.blobs, "begin", watched)
     bomb = zstd.pack(bytes(256 << 20))[1]
     assert len(bomb) < 1 << 16
 
@@ -179,15 +181,16 @@ async def test_a_pack_that_is_not_as_announced_breaks_the_protocol(bench: Bench,
     assert bench.stored == []
 
 
-async def test_a_disk_that_fails_is_told_and_what_follows_is_stored(bench: Bench, tmp_path: Path) -> None:
-    add, begin = bench.blobs.add, bench.blobs.begin
-
+async def test_a_disk_that_fails_is_told_and_what_follows_is_stored(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: Any) -> Any:
-        bench.blobs.add, bench.blobs.begin = add, begin  # type: ignore[method-assign]
+        monkeypatch.undo()
         raise StoreFullError("no room")
 
     for blob in (b"one", BIG):
-        bench.blobs.add = bench.blobs.begin = fail  # type: ignore[method-assign]
+        monkeypatch.setattr(bench.blobs, "add", fail)
+        monkeypatch.setattr(bench.blobs, "begin", fail)
         bench.send(blob)
         bench.send(b"after " + blob[:3])
 
@@ -198,7 +201,9 @@ async def test_a_disk_that_fails_is_told_and_what_follows_is_stored(bench: Bench
     assert leftovers(tmp_path) == []
 
 
-async def test_a_disk_that_fails_in_the_middle_of_a_blob_spoils_only_that_one(bench: Bench) -> None:
+async def test_a_disk_that_fails_in_the_middle_of_a_blob_spoils_only_that_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin = bench.blobs.begin
 
     def failing(digest: bytes, size: int) -> Any:
@@ -208,10 +213,10 @@ async def test_a_disk_that_fails_in_the_middle_of_a_blob_spoils_only_that_one(be
             writer.abandon()
             raise StoreFullError("no room")
 
-        writer.write = write  # type: ignore[method-assign]
+        monkeypatch.setattr(writer, "write", write)
         return writer
 
-    bench.blobs.begin = failing  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.blobs, "begin", failing)
     told = Contents(((digest_of(BIG), len(BIG)),), len(BIG))
     bench.receiver.take(ContentsBegin(told))
     bench.receiver.take(ContentsPiece(BIG[:1000]))
@@ -241,7 +246,7 @@ async def test_a_disk_that_fails_does_not_keep_the_client_waiting_for_ever(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver_module, "_MOST_WAITING", MAX_PACK_BYTES)
-    bench.blobs.begin = lambda *_: (_ for _ in ()).throw(StoreFullError("no room"))  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.blobs, "begin", lambda *_: (_ for _ in ()).throw(StoreFullError("no room")))
 
     bench.send(BIG)
     assert isinstance(await bench.trouble(), StoreFullError)

@@ -1,5 +1,7 @@
 """The greeting and its answer."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,10 @@ welcomes = st.builds(
     capacity=counts,
     running=counts,
     waiting=counts,
+    no_files=st.none()
+    | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40).filter(
+        lambda why: why != "yes"
+    ),
 )
 
 
@@ -55,6 +61,32 @@ def test_a_welcome_has_the_agreed_bytes() -> None:
 @given(welcomes)
 def test_a_welcome_survives_the_journey(welcome: Welcome) -> None:
     assert parse_welcome(encode_welcome(welcome)) == welcome
+
+
+def test_a_server_says_whether_it_takes_files_and_why_not() -> None:
+    takes, refuses = (
+        replace(WELCOME, no_files=""),
+        replace(WELCOME, no_files="no user namespaces; run as root"),
+    )
+
+    assert b"\r\nfiles: yes\r\n" in encode_welcome(takes)
+    assert b"\r\nfiles: no user namespaces; run as root\r\n" in encode_welcome(refuses)
+    assert [parse_welcome(encode_welcome(each)) for each in (takes, refuses)] == [takes, refuses]
+
+
+def test_a_server_of_before_says_nothing_of_files() -> None:
+    assert parse_welcome(STREAM).no_files is None
+
+
+def test_what_a_system_says_is_told_in_one_line_of_ascii_and_not_for_ever() -> None:
+    told = parse_welcome(
+        encode_welcome(replace(WELCOME, no_files="Zugriff auf\r\n„/“ verweigert" + "!" * 9999))
+    )
+
+    assert told.no_files is not None
+    assert told.no_files.startswith("Zugriff auf???/? verweigert!!!")
+    assert len(encode_welcome(told)) < MAX_WELCOME_BYTES
+    assert len(told.no_files) == 400
 
 
 def test_what_a_newer_server_adds_is_passed_over() -> None:
