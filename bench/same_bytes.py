@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.fleets.processes import exit_on_signals
+from bench.support import BIN
 from bench.units import served
 from bench.units.comparing import OPTION_SETS, Case, Left, differences, keep, run
 from bench.units.projects import WORK, Unit, all_units, spread
 
-_FLEETCC: Final = str(served.BIN / "fleetcc")
+_FLEETCC: Final = str(BIN / "fleetcc")
 KEPT: Final = WORK / "different"
 # The rest of the sample has all units of the small projects.
 _BIG: Final = "(grpc)"
@@ -72,7 +73,9 @@ def main() -> int:
 
 def choose(arguments: argparse.Namespace) -> list[Case]:
     """Every unit of the small projects and some of the big one, with two compilers' options in turn."""
-    units = [each for each in all_units() if arguments.only in f"{each.project} {each.language} {each.source}"]
+    units = [
+        each for each in all_units() if arguments.only in f"{each.project} {each.language} {each.source}"
+    ]
     small = [unit for unit in units if _BIG not in unit.project]
     big = [unit for unit in units if _BIG in unit.project]
     chosen = [*small, *spread(big, max(0, arguments.units - len(small)))][: arguments.units]
@@ -140,8 +143,8 @@ def report(compared: Sequence[Compared]) -> int:
     different = [each for each in compared if each.different]
     unsteady = sum(each.unsteady for each in different)
     print(
-        f"{len(compared) - len(different)} of {len(compared)} equal, {len(different)} different ({unsteady} of "
-        f"these differ from themselves); {sum(each.failed for each in compared)} are no valid compiles here"
+        f"{len(compared) - len(different)} of {len(compared)} equal, {len(different)} different ({unsteady} "
+        f"of these differ from themselves); {sum(each.failed for each in compared)} compiles fail here"
     )
     for kind, count in Counter(kind for each in different for kind in each.different).most_common():
         print(f"    {kind}: {count}")

@@ -106,7 +106,8 @@ def _grpc(work: Path) -> Iterator[Unit]:
     listed = (package / "src/python/grpcio/grpc_core_dependencies.py").read_text()
     third = [
         "abseil-cpp", "address_sorting/include", "cares/cares/include", "cares", "cares/cares",
-        "cares/config_linux", "re2", "boringssl-with-bazel/src/include", "upb", "utf8_range", "xxhash", "zlib",
+        "cares/config_linux", "re2", "boringssl-with-bazel/src/include", "upb", "utf8_range", "xxhash",
+        "zlib",
     ]  # fmt: skip
     words = ["-Iinclude", "-I.", *(f"-Ithird_party/{name}" for name in third)]
     words += ["-Isrc/core/ext/upb-gen", "-Isrc/core/ext/upbdefs-gen"]

@@ -8,13 +8,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, Any, Final
 
-TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+_TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
+_MOST_SAID: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def children_seconds(pid: int) -> float:
     """Of its children that it has waited for, by the tick."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) * TICK_SECONDS
+    return (int(fields[13]) + int(fields[14])) * _TICK_SECONDS
 
 
 def _main() -> None:
@@ -88,27 +90,32 @@ def _main() -> None:
     before = [cpu_seconds(pid) for pid in watched]
     children = [children_seconds(pid) for pid in watched]
     todo: list[dict[str, Any]] = work["commands"]
-    running: dict[int, tuple[int, float]] = {}
+    running: dict[int, tuple[int, float, IO[bytes]]] = {}
     ran = []
     began = time.monotonic()
     position = 0
     while position < len(todo) or running:
         while position < len(todo) and len(running) < work["parallel"]:
             each = todo[position]
+            said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
             process = subprocess.Popen(
                 each["argv"], cwd=each["folder"], env={**work["environment"], **each["variables"]},
-                stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             )  # fmt: skip
             process.returncode = 0  # it is waited for here
-            running[process.pid] = position, time.monotonic()
+            running[process.pid] = position, time.monotonic(), said
             position += 1
         pid, status, usage = os.wait4(-1, 0)
-        number, started = running.pop(pid)
+        number, started, said = running.pop(pid)
         now = [cpu_seconds(pid) for pid in watched]
         taken = tuple(new - old for new, old in zip(now, before, strict=True))
         before = now
         used = usage.ru_utime + usage.ru_stime
         ran.append(asdict(Ran(number, status, time.monotonic() - started, used, taken)))
+        with said:
+            if status:
+                said.seek(0)
+                sys.stderr.write(said.read(_MOST_SAID).decode(errors="replace"))
     ended = [children_seconds(pid) - old for pid, old in zip(watched, children, strict=True)]
     json.dump({"seconds": time.monotonic() - began, "ran": ran, "children": ended}, sys.stdout)
 

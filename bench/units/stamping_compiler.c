@@ -9,7 +9,7 @@ int main(int argc, char **argv)
 {
     struct timespec now;
     const char *output = NULL;
-    int stamps = 0, compiles = 0;
+    int stamps = 0, compiles = 0, asks = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     for (int i = 1; i < argc; i++) {
@@ -18,12 +18,13 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "-c"))
             compiles = 1;
         else if (!strcmp(argv[i], "-###") || !strcmp(argv[i], "-E") || !strcmp(argv[i], "-M"))
-            compiles = -argc;
+            asks = 1;
         else if (!strcmp(argv[i], "-o") && i + 1 < argc)
             output = argv[++i];
     }
-    if (!stamps || compiles <= 0 || !output) {
-        execv("/usr/bin/gcc", argv);
+    if (!stamps || !compiles || asks || !output) {
+        argv[0] = "/usr/bin/gcc"; /* it finds its parts by where it is */
+        execv(argv[0], argv);
         return 127;
     }
     FILE *object = fopen(output, "w");

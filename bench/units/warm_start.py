@@ -31,8 +31,13 @@ def time_to_start(
     )
     work = folder / "stamped"
     work.mkdir()
-    variables = {**environment, "PATH": f"{tools}:{environment['PATH']}", "FLEETCC_DIR": str(folder / "stamper")}
-    warm, uploading = [], []
+    variables = {
+        **environment,
+        "PATH": f"{tools}:{environment['PATH']}",
+        "FLEETCC_DIR": str(folder / "stamper"),
+    }
+    warm: list[float] = []
+    uploading: list[float] = []
     with counted(server.port) as counter:
         variables["FLEETCC_HOSTS"] = served.hosts(counter.port)
         with served.agent(variables):
@@ -41,7 +46,7 @@ def time_to_start(
                 (work / "new.c").write_text(f"int f(void) {{ return {number}; }}\n" + "/* text */\n" * 400)
                 for source, found in (("warm.c", warm), ("new.c", uploading)):
                     started = _start(work, source, variables)
-                    last = max(at for at, _ in counter.last if at < started)
+                    last = max(at for at in counter.last if at < started)
                     counter.last.clear()
                     if number >= _WARM_UP:
                         found.append((started - last) * 1e3)
@@ -51,7 +56,7 @@ def time_to_start(
 
 def _start(work: Path, source: str, variables: Mapping[str, str]) -> float:
     """Compile; when its compiler began, on the monotonic clock."""
-    command = [BIN / "fleetcc", "gcc", "-DSTAMP", "-c", source, "-o", "stamp.o"]
+    command = [str(BIN / "fleetcc"), "gcc", "-DSTAMP", "-c", source, "-o", "stamp.o"]
     subprocess.run(command, cwd=work, env=dict(variables), check=True)
     return int((work / "stamp.o").read_text()) / 1e9
 

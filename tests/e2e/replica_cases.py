@@ -1,4 +1,5 @@
 """The table of single compiles in replica mode: command lines, and the small project that they are run in."""
+# ruff: noqa: E501
 
 from typing import Final
 
@@ -91,7 +92,13 @@ int count(const std::vector<int> &all) {
     "attr.cc": "[[deprecated(\"gone\")]] int old();\nint call() { return old(); }\n",
 }  # fmt: skip
 # Symbolic links of the project: name and target.
-LINKS: Final = {"linked": "lib", "link.h": "h.h", "deep": "real/deep", "alias.c": "b.c", "out-link.o": "obj/behind.o"}
+LINKS: Final = {
+    "linked": "lib",
+    "link.h": "h.h",
+    "deep": "real/deep",
+    "alias.c": "b.c",
+    "out-link.o": "obj/behind.o",
+}
 
 LINES: Final = (
     # -- plain objects, both families, both languages

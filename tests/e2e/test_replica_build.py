@@ -1,4 +1,4 @@
-"""Builds as files that meet trouble: killed servers, Ctrl-C, restarts, cut uploads, full stores; and second builds."""
+"""Builds as files that meet trouble: killed servers, Ctrl-C, restarts, cut uploads, full stores."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleetcc.wire.fleet import Contents
+from fleetcc.wire.files import Contents
 from tests.support.cxx_project import FLEET, Project
 from tests.support.fleet import client, eventually, installed, small_disk
 from tests.support.proxy import CutError, Proxy
@@ -121,6 +121,19 @@ def test_a_server_with_a_full_store_leaves_the_jobs_to_another(own_place: Place)
     own_place.client.environment["FLEETCC_FALLBACK"] = "1"
     assert project.is_as_built_here() == SMALL
     assert "remote" not in own_place.client.idle_status()["recent"][-1]["reason"]
+
+
+def test_a_server_whose_disk_is_full_leaves_the_jobs_to_another(own_place: Place, small_disk: Path) -> None:
+    full = own_place.add_server(state_dir=small_disk / "state")
+    good = own_place.add_server()
+    project = Project(own_place.client, SMALL, "make")
+    assert project.is_as_built_here() == SMALL
+    status = own_place.client.idle_status()
+    assert status["by_host"] == {f"127.0.0.1:{good.port}": SMALL}
+    assert status["by_reason"] == {"remote": SMALL}
+    full.wait_until_idle()
+    assert full.files() == []
+    assert "Traceback" not in full.log
 
 
 def test_a_file_that_changes_while_it_is_sent_is_sent_again(proxied: tuple[Place, Proxy]) -> None:

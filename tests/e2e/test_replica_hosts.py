@@ -17,7 +17,8 @@ __all__ = ["client", "helper", "installed", "own_place"]  # fixtures
 # Where user namespaces are switched off, as some distributions do; root needs another one around to do that.
 NO_NAMESPACES = """#!/bin/sh
 exec unshare --user --map-root-user sh -c \
-    'echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all {helper} "$@"' sh "$@"
+    'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh \
+    setpriv --bounding-set=-all --inh-caps=-all {helper} "$@"
 """
 
 

@@ -1,4 +1,4 @@
-"""A project is built as files, edited in every way that a header can change, and built again: all is as built here."""
+"""A project is built as files, its headers change in every way, and it is built again: as it is here."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cxx_project import MODULES, Project
 from tests.support.fleet import installed
-from tests.support.replica import BUILDERS, Place, helper, replica_place
+from tests.support.replica import BUILDERS, helper, replica_place
 
 __all__ = ["helper", "installed"]  # fixtures
 
@@ -46,7 +46,9 @@ def delete(project: Project) -> int:
     (project.client.work / "second/mod4.h").unlink()
     for unit in range(4, UNITS, MODULES):
         source = project.client.work / f"src/unit{unit}.cc"
-        source.write_text("struct m4 { int value = 4; };\n" + source.read_text().replace('"mod4.h"', '"mod5.h"'))
+        source.write_text(
+            "struct m4 { int value = 4; };\n" + source.read_text().replace('"mod4.h"', '"mod5.h"')
+        )
     return OF_ONE_MODULE
 
 

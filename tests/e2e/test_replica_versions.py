@@ -1,4 +1,4 @@
-"""One replica, many jobs: each sees the files as they were when it was sent, and what was missed is sent along."""
+"""Many jobs in one replica: each sees the files as they were when it was sent; what was missed follows."""
 
 import json
 import os
@@ -118,7 +118,8 @@ def test_an_agent_that_ends_takes_its_jobs_with_it_or_ends_them(own_place, helpe
 HIDDEN = {
     "a macro that makes an assembler directive": (
         "a.c",
-        '#define IN ".inc" "bin"\n__asm__(".data\\n.globl blob\\nblob: " IN " \\"hidden.bin\\"\\n");\nint a;\n',
+        '#define IN ".inc" "bin"\n__asm__(".data\\n.globl blob\\nblob: " IN " \\"hidden.bin\\"\\n");\n'
+        "int a;\n",
     ),
     "an assembler macro that makes a name": (
         "a.s",

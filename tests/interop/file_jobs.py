@@ -1,4 +1,4 @@
-"""Fixtures for tests of jobs made of files: a real server without compilers, and a program in place of one."""
+"""Fixtures for tests of jobs made of files: a real server without compilers, a program in place of one."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.sandbox_support import USERS, compile_helper, compile_program, hand_over, open_folder
+from tests.interop.sandbox_support import USERS, compile_helper, compile_program, open_folder
 from tests.support.replica_client import ReplicaClient, open_replica
 from tests.support.servers import Fleetccd, start_fleetccd, stopping
 

@@ -112,10 +112,11 @@ class Result:
     files: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # mode and content
     others: int = 0
     too_much: str = ""
+    removed: tuple[bytes, ...] = ()
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (
-            self.outcome, self.stdout, self.status, self.files, self.others, self.too_much
+            self.outcome, self.stdout, self.status, self.files, self.others, self.too_much, self.removed
         )  # fmt: skip
 
 
@@ -176,12 +177,12 @@ def carry_out(
         result = Result(run.outcome(), os.pread(stdout, 1 << 24, 0), status)
         if run.scratch is None:
             return result
-        left = run.scratch.collect(spec.tree, returns)
+        left = run.scratch.collect(spec.tree, returns, spec.existing)
         if isinstance(left, TooMuch):
             return replace(result, too_much=left.sentence)
         assert isinstance(left, Collected)
         files = {file.path: (file.mode, file.read()) for file in left.files}
-        return replace(result, files=files, others=left.others)
+        return replace(result, files=files, others=left.others, removed=left.removed)
     finally:
         run.close()
         os.close(stdout)

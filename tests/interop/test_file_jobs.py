@@ -1,13 +1,16 @@
 """Programs that come as files, whatever they do: run where nobody else is, ended whole, and nothing stays."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from fleetcc.wire.files import Directory, Link
 from fleetcc.wire.fleet import ErrorCode
 from tests.interop.file_jobs import assert_is_served, client, other, program, server
-from tests.support.replica_client import WORK, ReplicaClient
+from tests.support.replica_client import WORK, ReplicaClient, open_replica
+from tests.support.servers import start_fleetccd, stopping
 
 __all__ = ["client", "other", "program", "server"]  # fixtures
 
@@ -72,7 +75,7 @@ def test_daemons_end_with_the_job(client: ReplicaClient, other: ReplicaClient) -
 
 def test_a_family_ends_when_it_is_cancelled(client: ReplicaClient, other: ReplicaClient, server) -> None:
     job = client.start(client.job(b"family"))
-    client.fleet.wait_until(lambda: client.send_what_is_asked() or job in client.fleet.started)
+    client.wait_until_started(job)
     assert_is_served(other)
     client.fleet.cancel(job)
     assert client.end_of(job).code == ErrorCode.CANCELLED
@@ -82,7 +85,7 @@ def test_a_family_ends_when_it_is_cancelled(client: ReplicaClient, other: Replic
 
 def test_a_family_ends_with_its_clients_connection(client: ReplicaClient, other, server) -> None:
     job = client.start(client.job(b"family"))
-    client.fleet.wait_until(lambda: client.send_what_is_asked() or job in client.fleet.started)
+    client.wait_until_started(job)
     client.close()
     server.wait_until_idle()
     assert server.running_compilers() == []
@@ -91,7 +94,8 @@ def test_a_family_ends_with_its_clients_connection(client: ReplicaClient, other,
 def test_a_fork_bomb_has_an_end(client: ReplicaClient, other: ReplicaClient) -> None:
     done = client.run(b"bomb")
     count, error = done.part("stdout").split()[-2:]
-    assert (int(count) < 300, error) == (True, b"EAGAIN")
+    # Of root's processes the kernel limits the numbers.
+    assert (int(count) < 1024, error) == (True, b"EAGAIN")
     assert_is_served(other)
 
 
@@ -102,17 +106,18 @@ def test_a_full_disk_is_the_servers_reason(client: ReplicaClient, other: Replica
     assert client.run(b"fill", b"/work/dir/small", b"2").status == 0
 
 
-def test_eaten_memory_is_the_servers_reason(client: ReplicaClient, other: ReplicaClient) -> None:
-    refused = client.run(b"eat", b"4000")
-    assert refused.code == ErrorCode.LIMITS
-    assert "--job-memory" in refused.refusal.text
+def test_memory_has_an_end(client: ReplicaClient, other: ReplicaClient) -> None:
+    done = client.run(b"eat", b"4000")
+    assert b"ENOMEM" in done.part("stdout")
+    assert done.spoken.peak_bytes < 300 << 20
     assert_is_served(other)
 
 
 def test_no_network_and_nothing_else_that_is_not_a_compilers(client: ReplicaClient) -> None:
     told = dict(line.split(b" ", 1) for line in client.run(b"forbidden").part("stdout").splitlines())
     allowed = {word for word, answer in told.items() if answer == b"ok"}
-    assert allowed <= {b"kill-1", b"socketpair"}
+    # The disk of a job has an end whatever its files may be.
+    assert allowed <= {b"kill-1", b"socketpair", b"rlimit"}
     assert {b"socket-inet", b"socket-unix", b"mount", b"unshare-user", b"mknod"} <= told.keys()
 
 
@@ -155,3 +160,23 @@ def test_directories_are_there_and_empty(client: ReplicaClient) -> None:
     client.put({b"/empty/one": Directory()})
     assert client.run(b"list", b"/empty/one").part("stdout") == b""
     assert client.run(b"list", b"/empty").part("stdout") == b"one\n"
+
+
+def test_two_hundred_thousand_entries_hold_nobody_up(program: Path) -> None:
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("no file system in memory; a disk takes minutes for so many directories")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        environment = {"FLEETCCD_PATH": "/nonexistent"}
+        server = start_fleetccd(Path(folder), "--ping-interval", "60", environment=environment)
+        with (
+            stopping(server),
+            open_replica(server, program) as client,
+            open_replica(server, program) as another,
+        ):
+            for start in range(0, 200_000, 4000):
+                numbers = range(start, start + 4000)
+                client.say_update({b"/many/%d/%d" % (number % 97, number): Directory() for number in numbers})
+            job = client.start(client.job(b"list", b"/many"))
+            assert_is_served(another)
+            assert len(client.end_of(job).part("stdout").split()) == 97
+            assert "Traceback" not in server.log

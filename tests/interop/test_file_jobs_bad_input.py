@@ -1,4 +1,4 @@
-"""Clients that lie about their files, or vanish: the connection ends with a clear error, and nobody else notices."""
+"""Clients that lie about their files, or vanish: their connection ends with a clear error, others go on."""
 
 import os
 import struct
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fleetcc.errors import ProtocolError
 from fleetcc.wire.files import Contents, Directory, Entry, File, FileJob, Gone, Link, Update
 from fleetcc.wire.fleet import HEADER, Blob, ErrorCode, encode
 from tests.interop.file_jobs import assert_is_served, client, other, program, server
@@ -53,10 +52,9 @@ def test_a_path_that_is_none_breaks_the_protocol(client: ReplicaClient, path: by
     assert_broken(client, word)
 
 
-def raw_update(client: ReplicaClient, puts: dict[bytes, Entry], **fields) -> bytes:
-    """An update as no honest client would encode it."""
-    told = {"replica": client.replica, "number": client.number + 1, "puts": puts} | fields
-    return encode(0, Update(**told))
+def raw_update(client: ReplicaClient, puts: dict[bytes, Entry]) -> bytes:
+    """The next update, whatever is in it."""
+    return encode(0, Update(client.replica, client.number + 1, puts))
 
 
 @pytest.mark.parametrize("step", [-1, 0, 2, 1000])
@@ -133,8 +131,8 @@ def test_a_big_blob_with_another_digest(client: ReplicaClient) -> None:
     content = os.urandom(3 << 20)
     ask_for(client, content)
     client.fleet.say(Contents(((sha256(content).digest(), len(content)),), len(content)))
-    client.fleet.blobs(0, content[:-1] + b"!")
-    assert_broken(client, "digest")
+    client.fleet.blobs(0, bytes([content[0] ^ 1]) + content[1:])
+    assert_broken(client, "bytes that are not")
 
 
 @pytest.mark.parametrize("size", [99, 101, 0, 1 << 30])
@@ -217,12 +215,9 @@ def test_a_link_out_of_the_replica_leads_nowhere_else(client: ReplicaClient, nam
     client.put({name: Link(LINKS_OUT[name])})
     done = client.run(b"list", name)
     assert b"home" not in done.part("stdout").split()
-    # A file below a link: the link gives way, or the update is refused; nothing is written behind it.
+    # A file below a link: no honest client has one, and nothing is written behind it.
     client.put({name + b"/fleetcc-test-file": b"written"})
-    try:
-        client.run(b"list", name)
-    except Exception:
-        raise
+    assert_broken(client, "")
     assert not os.path.lexists(os.path.join(LINKS_OUT[name], b"fleetcc-test-file"))
 
 
@@ -234,25 +229,6 @@ def test_the_names_of_devices_and_of_the_kernel_are_not_the_clients(client: Repl
     assert_is_served(client)
 
 
-def test_two_hundred_thousand_entries_are_taken_or_refused_soon(client: ReplicaClient) -> None:
-    for start in range(0, 200_000, 4000):
-        client.say_update(
-            {b"/many/%d/%d" % (number % 97, number): Directory() for number in range(start, start + 4000)}
-        )
-    done = client.run(b"list", b"/many")
-    assert len(done.part("stdout").split()) == 97
-    client.remove(b"/many")
-    assert client.run(b"list", b"/many").part("stdout") == b"opendir ENOENT\n"
-
-
-def test_a_replica_of_too_many_entries_is_given_up(client: ReplicaClient) -> None:
-    with pytest.raises((BrokenPipeError, ConnectionResetError, AssertionError)):
-        for start in range(0, 1_200_000, 4000):
-            client.say_update({b"/e%d" % number: Link(b"x") for number in range(start, start + 4000)})
-            client.fleet.barrier()
-            assert len(client.fleet.replicas) == 1
-
-
 def test_an_update_with_an_entry_of_no_kind(client: ReplicaClient) -> None:
     body = bytearray(raw_update(client, {b"/a": Link(b"target")})[HEADER.size :])
     at = bytes(body).index(b"\xa1l")
@@ -262,7 +238,5 @@ def test_an_update_with_an_entry_of_no_kind(client: ReplicaClient) -> None:
 
 
 def test_a_file_of_a_size_that_no_file_has(client: ReplicaClient) -> None:
-    with pytest.raises((ProtocolError, AssertionError)):
-        client.fleet.say(Update(client.replica, client.number + 1, {b"/a": File(bytes(32), 1 << 40, 0)}))
-        client.fleet.wait_closed()
-        assert client.fleet.fatal.code != ErrorCode.BAD_FRAME, "refused"
+    client.fleet.say(Update(client.replica, client.number + 1, {b"/a": File(bytes(32), 1 << 40, 0)}))
+    assert_broken(client, "Update")

@@ -38,9 +38,13 @@ COMMANDS = {
 OUTPUTS = ("a.o", "a.s", "a.d", "k.o", "w.o", "e.o", "b.o", "once.o", "up.o", "l.o")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    found = start_fleetccd(tmp_path_factory.mktemp("server"), "--jobs", "2")
+# Where it finds no helper a server has no sandbox, and rewrites instead.
+SERVERS = {"in a sandbox": {}, "rewritten": {"FLEETCC_SANDBOX": "/nowhere"}}
+
+
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=list(SERVERS))
+def server(request, tmp_path_factory):
+    found = start_fleetccd(tmp_path_factory.mktemp("server"), "--jobs", "2", environment=request.param)
     with stopping(found):
         yield f"127.0.0.1:{found.port}"
         found.wait_until_idle()

@@ -37,9 +37,14 @@ def link(name: bytes, target: bytes) -> PumpFile:
 GOOD = request(SOURCE)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    found = start_fleetccd(tmp_path_factory.mktemp("server"), "--jobs", "2", "--io-timeout", "0.5")
+SERVERS = {"in a sandbox": {}, "rewritten": {"FLEETCC_SANDBOX": "/nowhere"}}
+
+
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=list(SERVERS))
+def server(request, tmp_path_factory):
+    found = start_fleetccd(
+        tmp_path_factory.mktemp("server"), "--jobs", "2", "--io-timeout", "0.5", environment=request.param
+    )
     with stopping(found):
         yield found
         assert "Traceback" not in found.log
@@ -131,10 +136,11 @@ def test_a_name_with_any_byte_is_a_name(server):
             assert read_response(sock, 3).status == 0
 
 
-def test_what_a_compiler_leaves_in_the_root_is_removed_with_it(tmp_path):
+@pytest.mark.parametrize("environment", SERVERS.values(), ids=SERVERS)
+def test_what_a_compiler_leaves_in_the_root_is_removed_with_it(tmp_path, environment):
     fake = FakeCompilers(tmp_path / "compilers")
     fake.add("gcc-99", 'mkdir -p deep/er; touch deep/er/file; echo ok >"$out"\n')
-    server = start_fleetccd(tmp_path / "server", environment={"FLEETCCD_PATH": fake.path})
+    server = start_fleetccd(tmp_path / "server", environment={"FLEETCCD_PATH": fake.path, **environment})
     with stopping(server):
         with server.connect() as sock:
             sock.sendall(request(SOURCE, argv=(b"gcc-99", *ARGV[1:])))
@@ -146,7 +152,10 @@ def test_what_a_compiler_leaves_in_the_root_is_removed_with_it(tmp_path):
 def test_a_client_that_leaves_takes_its_compiler_and_its_files_with_it(tmp_path):
     fake = FakeCompilers(tmp_path / "compilers")
     lock = fake.add_blocking("gcc-99")
-    server = start_fleetccd(tmp_path / "server", environment={"FLEETCCD_PATH": fake.path})
+    # Without a sandbox, in which the compiler could not tell us that it has begun.
+    server = start_fleetccd(
+        tmp_path / "server", environment={"FLEETCCD_PATH": fake.path, **SERVERS["rewritten"]}
+    )
     with stopping(server):
         with server.connect() as sock:
             sock.sendall(request(SOURCE, argv=(b"gcc-99", *ARGV[1:])))

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from fleetcc.agent.pump_rule import local_rule
 from fleetcc.backends.distcc import StockLink
-from fleetcc.backends.link import HostTimeouts, UnfitTextError
-from fleetcc.backends.pump import PumpFiles, PumpOrder, PumpSpoken
+from fleetcc.backends.link import HostTimeouts, PumpOrder, PumpUnfitError
+from fleetcc.backends.pump import PumpFiles, PumpSpoken
 from fleetcc.backends.stream import Opener
 from fleetcc.command.pumpclient import pump_words
 from fleetcc.errors import HostError
 from fleetcc.hosts.grammar import parse_host_list
 from fleetcc.model import Family, Priority
+from fleetcc.scheduling.fleet import HostType
 from tests.support.link_events import LinkEvents
 from tests.support.pump_client import (
     ENVIRONMENT,
@@ -88,11 +90,15 @@ def files(directory: Path, *argv: str) -> PumpFiles:
     return found
 
 
-async def run(host: str, wanted: PumpOrder) -> PumpSpoken | HostError:
-    events = LinkEvents()
+def new_link(host: str, events: LinkEvents, tasks: asyncio.TaskGroup) -> StockLink:
     (spec,) = parse_host_list(f"{host},lzo,cpp", "test").hosts
+    return StockLink("red", spec, Opener(), HostTimeouts(5.0, 20.0, ("ssh",)), events, tasks)
+
+
+async def run(host: str, wanted: PumpOrder, events: LinkEvents | None = None) -> PumpSpoken | HostError:
+    events = events or LinkEvents()
     async with asyncio.TaskGroup() as tasks:
-        link = StockLink("red", spec, Opener(), HostTimeouts(5.0, 20.0, ("ssh",)), events, tasks)
+        link = new_link(host, events, tasks)
         link.demand(1, Priority.NORMAL)
         await events.next("granted")
         link.send(7, wanted)
@@ -112,18 +118,42 @@ async def test_what_comes_back_is_what_is_made_here(host, project, command):
     assert there.output == here.files.get("x.s", here.files.get("x.o", b""))
     if "x.d" in here.files:  # distccd always sends one
         assert words(there.dependencies) == words(here.files["x.d"])
+        rule = local_rule(there.dependencies, Family.CLANG if "clang" in argv[0] else Family.GCC)
+        assert rule == (None if "$" in command else here.files["x.d"])
 
 
 async def test_a_stock_hosts_own_folder_in_an_object_is_noticed(project):
     argv = ["gcc", "-g", "-Iinc", "-c", "src/a.c", "-o", "x.o"]
     with stock_distccd(1) as host:
         there = await run(host, order(project, *argv))
-    assert isinstance(there, UnfitTextError)
+    assert isinstance(there, PumpUnfitError)
 
 
-async def test_a_host_that_closes_has_refused(project):
-    argv = ["gcc", "-save-temps", "-Iinc", "-c", "src/a.c", "-o", "x.o"]
-    wanted = order(project, *argv)
+async def test_a_host_that_closes_gets_no_more_files_unless_it_has_done_some(project):
+    wanted = order(project, "gcc", "-Iinc", "-c", "src/a.c", "-o", "x.o")
+    refused = PumpOrder((*wanted.argv, b"second.c"), wanted.cwd, wanted.files)
+    events = LinkEvents()
     with stock_distccd(1) as host:
-        there = await run(host, PumpOrder((*wanted.argv, b"second.c"), wanted.cwd, wanted.files))
-    assert isinstance(there, HostError)
+        there = await run(host, refused, events)
+    assert isinstance(there, PumpUnfitError)
+    ((_, facts, _, _),) = events.of("up")
+    assert (facts.type, facts.takes_pump) == (HostType.STOCK, False)
+
+
+async def test_one_job_that_is_refused_says_nothing_of_the_others(project):
+    wanted = order(project, "gcc", "-Iinc", "-c", "src/a.c", "-o", "x.o")
+    refused = PumpOrder((*wanted.argv, b"second.c"), wanted.cwd, wanted.files)
+    events = LinkEvents()
+    with stock_distccd(1) as host:
+        async with asyncio.TaskGroup() as tasks:
+            link = new_link(host, events, tasks)
+            for number, each in enumerate((wanted, refused), 1):
+                link.demand(1, Priority.NORMAL)
+                await events.next("granted", number)
+                link.send(number, each)
+                await events.until(lambda: events.of("failed") or len(events.of("finished")) == 1)
+            await events.until(lambda: events.of("failed"))
+            link.close()
+    assert isinstance(events.of("failed")[0][2], PumpUnfitError)
+    assert link.facts.takes_pump
+    assert events.of("up") == []

@@ -437,19 +437,10 @@ def test_a_spec_that_is_none_is_refused(programs, spec):
 
 
 def test_numbers_and_counts_of_a_spec_are_checked(programs):
-    good = [
-        b"fleetcc-sandbox 2",
-        b"/",
-        b"/",
-        b"/cc",
-        b"22",
-        *[b"0"] * 6,
-        *(b"1", b"0", b"0", b"0"),
-        b"cc",
-        b"",
-    ]
+    counts = (b"1", b"0", b"0", b"0")
+    good = [b"fleetcc-sandbox 2", b"/", b"/", b"/cc", b"22", *[b"0"] * 6, *counts, b"cc", b""]
     for place, wrong in [(4, b"9"), (5, b"-1"), (6, b""), (7, b"x"), (8, b"9" * 30), (11, b"2"), (11, b"0"),
-                         (12, b"1"), (11, b"%d" % (1 << 62))]:  # fmt: skip
+                         (12, b"1"), (13, b"1"), (14, b"1"), (11, b"%d" % (1 << 62))]:  # fmt: skip
         test_a_spec_that_is_none_is_refused(programs, b"\0".join([*good[:place], wrong, *good[place + 1 :]]))
 
 

@@ -18,7 +18,7 @@ def test_the_greeting_tells_what_a_client_must_know(server):
     welcome = server.welcome()
     assert welcome.server.startswith("fleetccd ")
     assert welcome.forms == (Form.EXPANDED, Form.DIRECTIVES)
-    assert welcome.protocols == (1, 2)
+    assert welcome.protocols == (1, 2, 3)
     assert (welcome.slots, welcome.capacity, welcome.running, welcome.waiting) == (3, 3, 0, 0)
 
 

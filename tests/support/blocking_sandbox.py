@@ -1,4 +1,4 @@
-"""A sandbox helper that waits before a job begins: everything of the job is decided, and its compiler not started."""
+"""A sandbox helper that waits before a job begins: all of it is decided, and its compiler not started."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A generated C++ project with many small units, built side by side through fleetcc and by the compiler alone.
+"""A generated C++ project of many small units, built side by side through fleetcc and by the compiler alone.
 
 Both builds read the same sources in the same place and differ in the folder of their outputs, which an object
 does not name; so every file in the two folders must be the same.

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from fleetcc.wire.fleet import OPENING, Contents, FrameReader
+from fleetcc.wire.files import Contents
+from fleetcc.wire.fleet import OPENING, FrameReader
 from tests.support.listener import Listener
 
 _RECEIVE_BYTES: Final = 1 << 16

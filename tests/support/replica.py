@@ -1,4 +1,4 @@
-"""Replica mode from end to end: a client, and servers that have no compiler, as root and as an ordinary user."""
+"""Replica mode end to end: a client, and servers that have no compiler, as root and as an ordinary user."""
 
 import contextlib
 import fcntl
@@ -92,7 +92,7 @@ def replica_place(installed: Path, helper: Path, user: int) -> Iterator[Place]:
         client = Client(root / "bin", root, {"FLEETCC_FALLBACK": "0"}, user=user)
         place = Place(root, root / "bin" / "fleetcc-sandbox", client)
         with contextlib.ExitStack() as ends:
-            ends.callback(lambda: [os.kill(pid, signal.SIGKILL) for pid in agents_of(client.folder)])
+            ends.callback(_kill_agents, client)
             if user != os.geteuid():
                 ends.enter_context(_agent_of(client))
             try:
@@ -101,6 +101,11 @@ def replica_place(installed: Path, helper: Path, user: int) -> Iterator[Place]:
             finally:
                 for server in place.servers:
                     server.stop(signal.SIGKILL)
+
+
+def _kill_agents(client: Client) -> None:
+    for pid in agents_of(client.folder):
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

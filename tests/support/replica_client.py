@@ -1,4 +1,4 @@
-"""A scripted client with a replica: says exactly what a test wants of it, and honestly sends what is asked for."""
+"""A scripted client with a replica: says what a test wants of it, and honestly sends what is asked for."""
 
 import os
 from collections.abc import Mapping
@@ -79,6 +79,15 @@ class ReplicaClient:
         """Each blob in a pack of its own."""
         for digest in list(self.fleet.missing):
             self.fleet.contents(self.known[digest])
+
+    def wait_until_started(self, number: int) -> None:
+        """Send what is asked for until the job runs."""
+
+        def is_started() -> bool:
+            self.send_what_is_asked()
+            return number in self.fleet.started
+
+        self.fleet.wait_until(is_started)
 
     def end_of(self, number: int) -> Done:
         """Send what is asked for until the job has ended."""

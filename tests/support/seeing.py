@@ -1,4 +1,4 @@
-"""What one command leaves, as its caller and the file system see it, for a comparison of two ways to run it."""
+"""What one command leaves, as its caller and the file system see it, to compare two ways to run it."""
 
 import os
 import shlex
@@ -39,7 +39,7 @@ def see(client: Client, folder: Path, argv: Sequence[str], **options: Any) -> Se
     done = client.plain(*argv, **options)
     after = contents(folder)
     changed = {name: seen for name, seen in after.items() if before.get(name) != seen}
-    for name in changed | {name: () for name in before.keys() - after.keys()}:
+    for name in changed | dict.fromkeys(before.keys() - after.keys(), ()):
         _put_back(client, folder / name, before.get(name))
     return Seen(done.status, done.stdout, done.stderr, changed)
 

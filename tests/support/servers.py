@@ -109,7 +109,7 @@ def start_fleetccd(
     state_dir: Path | None = None,
     user: int = 0,
 ) -> Fleetccd:
-    """Start a daemon on a free loopback port and wait until it is ready. Started by root it becomes `user`."""
+    """Start a daemon on a free loopback port and wait until it is ready. Root's becomes `user`."""
     for _ in range(5):
         server = _launch(directory, options, environment or {}, state_dir, user)
         if server is not None:

@@ -2,7 +2,7 @@
 
 A fleet host gets preprocessed jobs only for compilers whose identity is the client's, so a test cannot put
 another program on the server. This one is a script with the same content on both sides; where a FIFO lies
-beside it, a compile notes its start and waits until it is let go. (Jobs made of files bring the client's own.)
+beside it, a compile notes its start and waits until it is let go. (Jobs made of files bring their own.)
 """
 
 import contextlib

@@ -33,6 +33,7 @@ from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.job import Carrier
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
 from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
@@ -104,6 +105,7 @@ class Agent:
                     spoke=SpokeMemory(),
                     pragmas=PragmaMemory(),
                     verified=Verified(),
+                    pump=PumpMemory(inputs),
                     processors=processors,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -10,6 +10,7 @@ from fleetcc.agent.errand import RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.stories import Story
 from fleetcc.backends.link import LeftFile, Spoken
+from fleetcc.backends.pump import PumpSpoken
 from fleetcc.command.analysis import Compilation
 from fleetcc.model import Family, Reason
 from fleetcc.settings import Settings
@@ -31,7 +32,9 @@ class Delivery:
         self._paths: list[bytes] = []
 
     async def of_text(self, compilation: Compilation, spoken: Spoken, warnings: bytes) -> None:
-        """What was compiled from text: one output, and the dependencies that the preprocessor told.
+        """What was compiled from text or in pump mode: one output, and the dependencies.
+
+        Those of a text the preprocessor has told the launcher.
 
         Raises RunLocallyError when an output cannot be written, LauncherGoneError.
         """
@@ -42,8 +45,11 @@ class Delivery:
             self._add(target, spoken.output)
             if compilation.depfile is not None:
                 path = self._through_link(compilation.depfile.path)
-                self._paths.append(path)
-                self._parts.append(encode_answer(b"D", path))
+                if isinstance(spoken, PumpSpoken):
+                    self._add(path, spoken.dependencies)
+                else:
+                    self._paths.append(path)
+                    self._parts.append(encode_answer(b"D", path))
         await self._send(spoken.status, spoken.stdout, warnings + spoken.stderr)
 
     async def of_streams(self, status: int, stdout: bytes, stderr: bytes, *, say: bool) -> None:

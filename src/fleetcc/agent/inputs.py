@@ -19,6 +19,7 @@ from fleetcc.agent.misses import named_files
 from fleetcc.backends.link import FileOrder, Spoken, StaleError
 from fleetcc.command.colours import for_terminal
 from fleetcc.command.environment import travelling
+from fleetcc.command.markers import marked_files
 from fleetcc.command.replica import SCANNED, Shipment
 from fleetcc.files.digests import ChangedError, Digests
 from fleetcc.files.disk import RealDisk
@@ -36,7 +37,7 @@ from fleetcc.toolchain.files_cache import ToolchainCache
 from fleetcc.toolchain.native import replaced
 from fleetcc.toolchain.search import Searches, ask, question
 from fleetcc.toolchain.search_dependencies import dependencies
-from fleetcc.wire.files import File
+from fleetcc.wire.files import MAX_BLOB_BYTES, File
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ class Inputs:
         self._scanned: set[Unit] = set()
         self._asked: dict[Unit, _Asked] = {}
         self._extra: dict[tuple[bytes, ...], set[bytes]] = {}  # missed once
+        self._left_out: dict[Search, tuple[bytes, ...]] = {}  # directories that a compiler does not look in
+        self._markers: dict[bytes, tuple[Stamp | None, tuple[bytes, ...]]] = {}  # of preprocessed texts
         self._sizes: dict[Layer, int] = {}
         self._turn = asyncio.Lock()
         self.counts = Counts()
@@ -166,10 +169,11 @@ class Inputs:
                 sources += scans[-1].layers
             else:
                 path = absolute(invocation.cwd, shipment.sources[index])
-                sources.append(self._layers.of_paths((path,)))
+                sources.append(self._layers.of_paths((path, *self._marked(path, invocation.cwd))))
         layers += sources
         key = (invocation.cwd, shipment.label, *shipment.outputs)
-        layers.append(self._surroundings(invocation, shipment, key))
+        left_out = dict.fromkeys(path for scan in scans for path in self._left_out.get(scan.search, ()))
+        layers.append(self._surroundings(invocation, shipment, key, left_out))
         order = self._order(invocation, shipment, toolchain, tuple(layers))
         searched = dict.fromkeys(path for scan in scans for path in (*scan.search.quote, *scan.search.angled))
         return Prepared(order, sum(map(self._size, sources)), key, tuple(searched), tuple(scans))
@@ -267,7 +271,12 @@ class Inputs:
             answer = await self._in_thread(ask, asked, environment, cwd)
         except UnidentifiedError as error:
             raise CannotShipError(Reason.CANNOT_SHIP, str(error)) from error
-        return self._searches.learn(asked, answer, cwd)
+        search = self._searches.learn(asked, answer, cwd)
+        if len(self._left_out) >= _MOST_UNITS:
+            self._left_out.clear()
+        known = self._left_out.get(search, ())  # of other options that come to the same
+        self._left_out[search] = tuple(dict.fromkeys((*known, *answer.left_out)))
+        return search
 
     async def _scan(self, invocation: Invocation, shipment: Shipment, index: int, search: Search) -> Scan:
         unit = Unit(
@@ -328,8 +337,17 @@ class Inputs:
         self._asked[unit] = _Asked(closure, files, listings, layer)
         return layer
 
-    def _surroundings(self, invocation: Invocation, shipment: Shipment, key: tuple[bytes, ...]) -> Layer:
-        """Directories that the compiler goes to, files that options name, and what was missed before."""
+    def _surroundings(
+        self,
+        invocation: Invocation,
+        shipment: Shipment,
+        key: tuple[bytes, ...],
+        left_out: Iterable[bytes],
+    ) -> Layer:
+        """Directories that the compiler goes to, files that options name, and what was missed before.
+
+        Of `left_out`, the directories that say that there is nothing: a replica may still have it.
+        """
         cwd = invocation.cwd
         paths = [cwd, *(os.path.join(cwd, path) for path in (*shipment.write_directories, *shipment.files))]
         paths.append(invocation.environment.get(b"PWD", cwd))  # compilers see where they are by it
@@ -337,19 +355,34 @@ class Inputs:
             path for path in (os.path.join(cwd, out) for out in shipment.outputs) if os.path.islink(path)
         ]
         paths += self._extra.get(key, ())
+        for path in left_out:
+            paths += sorted(self._trails.of_directory(absolute(cwd, path)).parents)
         return self._layers.of_paths(path for path in paths if path[:1] == b"/")
 
     def _real(self, cwd: bytes, path: bytes) -> bytes:
         whole = absolute(cwd, path)
         return self._trails.of_directory(whole).real or whole
 
+    def _marked(self, path: bytes, cwd: bytes) -> tuple[bytes, ...]:
+        """The files that a preprocessed text was made of: gcc shows their lines in its messages."""
+        stamp = self._disk.file(path)
+        known = self._markers.get(path)
+        if known is None or known[0] != stamp:
+            text = self._disk.read(path) if stamp is not None else b""
+            if len(self._markers) >= _MOST_UNITS:
+                self._markers.clear()
+            known = self._markers[path] = stamp, marked_files(text)
+        return tuple(absolute(cwd, name) for name in known[1])
+
     def _size(self, layer: Layer) -> int:
         size = self._sizes.get(layer)
         if size is None:
             if len(self._sizes) >= _MOST_UNITS:
                 self._sizes.clear()
-            files = (entry for entry in layer.entries.values() if isinstance(entry, File))
-            size = self._sizes[layer] = sum(file.size for file in files)
+            sizes = [entry.size for entry in layer.entries.values() if isinstance(entry, File)]
+            if max(sizes, default=0) > MAX_BLOB_BYTES:
+                raise CannotShipError(Reason.LOCAL_FILES, f"a file of more than {MAX_BLOB_BYTES} bytes")
+            size = self._sizes[layer] = sum(sizes)
         return size
 
     async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:

@@ -21,12 +21,14 @@ from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
 from fleetcc.agent.launcher_connection import LauncherConnection
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send
+from fleetcc.agent.pump import pump_way
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
 from fleetcc.agent.texts import Texts
 from fleetcc.agent.verification import differences, run_here
-from fleetcc.backends.link import FileOrder, LeftFile, Order, Spoken, StaleError
-from fleetcc.model import Priority, Reason
+from fleetcc.backends.link import AnyOrder, LeftFile, PumpOrder, PumpUnfitError, Spoken, StaleError
+from fleetcc.backends.pump import PumpSpoken
+from fleetcc.model import Form, Priority, Reason
 from fleetcc.scheduling.fleet import Facts, JobSpec, Needs
 from fleetcc.settings import Settings
 
@@ -58,7 +60,8 @@ class RemoteWay:
         self._story = story
         self._invocation = invocation
         self._planned = planned
-        self._needs = needs
+        self._pump = pump_way(services.pump, invocation, planned, needs.name)
+        self._needs = dataclasses.replace(needs, pump=self._pump is not None)
         self._settings = settings
         self._prepared: Prepared | None = None
         self._is_sampled = settings.verify > 0 and random.random() < settings.verify
@@ -82,6 +85,9 @@ class RemoteWay:
             except StaleError as error:
                 detail = str(error)
                 continue
+            except PumpUnfitError as error:
+                self._without_pump(error)
+                continue
             except RunLocallyError as error:
                 planned = self._planned
                 if error.reason is not Reason.NO_SANDBOX or planned.text_obstacle is Reason.NO_SANDBOX:
@@ -101,29 +107,45 @@ class RemoteWay:
         try:
             size = await self._make_ready(group)
             self._story.phase("waiting")
-            return await fleet.run(group, self._job(group.key, size), self)
+            answer = await fleet.run(group, self._job(group.key, size), self)
+            return self._judged(answer) if isinstance(answer, Answer) else answer
         finally:
             fleet.part(group)
 
     async def _make_ready(self, group: Group) -> int:
         """Have what most hosts want before the job is placed: its files or its text. Its size in bytes."""
-        fleet, shipment = self._services.fleet, self._planned.shipment
-        if self._needs.files and shipment is not None and fleet.takes_files(group):
-            self._story.phase("scanning")
-            try:
-                self._prepared = await self._services.inputs.prepare(self._invocation, shipment)
-                return self._prepared.size
-            except CannotShipError as error:
-                if not self._needs.forms or error.reason is Reason.OUTPUT_UNWRITABLE:
-                    raise RunLocallyError(error.reason, error.detail) from error
-                self._needs = dataclasses.replace(self._needs, files=False)
-                self._prepared = None  # of an earlier round
+        fleet = self._services.fleet
+        if self._needs.files and fleet.takes_files(group):
+            prepared = await self._prepare()
+            if prepared is not None:
+                return prepared.size
+        elif self._needs.pump and fleet.takes_pump(group) and not self._warned_lately():
+            prepared = await self._prepare()
+            if prepared is not None and self._needs.pump:
+                return prepared.size
         if self._texts is None:
             raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
         if self._warned_lately():
             raise RunLocallyError(Reason.WARNED_LAST_TIME)
         form, encodings = fleet.best_form(group, self._needs.forms)
         return (await self._texts.fit(form, encodings)).plain_bytes
+
+    async def _prepare(self) -> Prepared | None:
+        """Find the job's files; None when it cannot travel as files."""
+        shipment, pump = self._planned.shipment, self._pump
+        assert shipment is not None
+        self._story.phase("scanning")
+        self._prepared = None  # of an earlier round
+        try:
+            self._prepared = await self._services.inputs.prepare(self._invocation, shipment)
+        except CannotShipError as error:
+            if not self._needs.forms or error.reason is Reason.OUTPUT_UNWRITABLE:
+                raise RunLocallyError(error.reason, error.detail) from error
+            self._needs = dataclasses.replace(self._needs, files=False, pump=False)
+            return None
+        if pump is not None and not pump.may_go(self._prepared):
+            self._needs = dataclasses.replace(self._needs, pump=False)
+        return self._prepared
 
     def _warned_lately(self) -> bool:
         """Only then: as text it would have to be compiled here once more."""
@@ -157,19 +179,55 @@ class RemoteWay:
         """A host gets the job."""
         self._story.phase("compiling", host)
 
-    def order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder | None:
+    def order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder | None:
         """The order for such a host, when it is there."""
         if facts.takes_files and self._prepared is not None:
             return self._prepared.order
+        if facts.takes_pump and self._needs.pump and self._pump is not None:
+            return self._pump.order(self._prepared) if self._prepared is not None else None
         return self._texts.order(facts.forms, encodings) if self._texts is not None else None
 
-    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> Order | FileOrder:
-        """The same, made now; raises RunLocallyError, LauncherGoneError."""
+    async def make_order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder:
+        """The same, made now; raises RunLocallyError, LauncherGoneError, StaleError, PumpUnfitError."""
+        if facts.takes_pump and self._needs.pump:
+            order = await self._pump_order()
+            if order is not None:
+                return order
         if self._texts is None:
             raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
         return await self._texts.make_order(facts.forms, encodings)
 
+    async def _pump_order(self) -> PumpOrder | None:
+        """None: it goes as text; raises PumpUnfitError when it cannot go so either, as things are."""
+        assert self._pump is not None
+        try:
+            prepared = self._prepared or await self._prepare()
+            return (
+                await self._pump.make_order(prepared) if prepared is not None and self._needs.pump else None
+            )
+        except PumpUnfitError as error:
+            self._without_pump(error)
+            if self._texts is None or Form.EXPANDED not in set(self._needs.forms) - self._texts.unfit:
+                raise
+            return None
+
+    def _without_pump(self, error: PumpUnfitError) -> None:
+        """It goes any other way from now on."""
+        log.info("%s: not in pump mode: %s", self._story.label, error)
+        self._needs = dataclasses.replace(self._needs, pump=False)
+        if self._pump is not None and self._prepared is not None:
+            self._pump.give_up(self._prepared)
+
     # -- the answer
+
+    def _judged(self, answer: Answer) -> Answer:
+        """As it would be here; raises PumpUnfitError when that cannot be told."""
+        spoken = answer.spoken
+        if not isinstance(spoken, PumpSpoken) or self._pump is None:
+            return answer
+        if _spoke(spoken) and self._accepts(spoken.status):
+            raise PumpUnfitError("what its compiler says may be the host's own fault")
+        return Answer(answer.host, self._pump.accepted(spoken))
 
     def _lacked_a_file(self, spoken: Spoken) -> bool:
         """Did it fail for lack of a file that is here? It is sent along from now on."""
@@ -185,14 +243,14 @@ class RemoteWay:
             self._story.host = answer.host
             await delivery.of_files(spoken)
         else:
-            spoke = spoken.status or spoken.stderr or spoken.stdout
-            if spoke and not self._accepts(spoken.status):
+            if _spoke(spoken) and not self._accepts(spoken.status):
                 raise RunLocallyError(Reason.COMPILER_SPOKE, answer.host)
             self._story.host = answer.host
             assert self._texts is not None
             assert planned.compilation is not None
             async with self._texts.making:  # the launcher may still be at work for another host's form
-                await delivery.of_text(planned.compilation, spoken, self._texts.warnings)
+                warnings = b"" if isinstance(spoken, PumpSpoken) else self._texts.warnings
+                await delivery.of_text(planned.compilation, spoken, warnings)
         self._story.end("done", Reason.REMOTE, "")
 
     async def _verify(self, answer: Answer) -> None:
@@ -207,8 +265,12 @@ class RemoteWay:
         named = self._planned.named
         files = spoken.files
         if files is None:  # dependencies were listed here in any case
-            named = (self._planned.output,)
-            files = () if spoken.status else (LeftFile(self._planned.output, 0o644, spoken.output),)
+            outputs = {self._planned.output: spoken.output}
+            compilation = self._planned.compilation
+            if isinstance(spoken, PumpSpoken) and compilation is not None and compilation.depfile is not None:
+                outputs[compilation.depfile.path] = spoken.dependencies
+            named = tuple(outputs)
+            files = () if spoken.status else tuple(LeftFile(path, 0o644, c) for path, c in outputs.items())
         found = differences(spoken, files, here, named, self._invocation.cwd)
         verified = self._services.verified
         verified.count += 1
@@ -228,3 +290,7 @@ class RemoteWay:
         if not settings.fallback:
             return True
         return not settings.exact and (not status or settings.skip_local_retry)
+
+
+def _spoke(spoken: Spoken) -> bool:
+    return bool(spoken.status or spoken.stderr or spoken.stdout)

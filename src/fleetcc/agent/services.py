@@ -7,6 +7,7 @@ from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
+from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
@@ -29,6 +30,7 @@ class Services:
     spoke: SpokeMemory
     pragmas: PragmaMemory
     verified: Verified
+    pump: PumpMemory
     processors: int
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:

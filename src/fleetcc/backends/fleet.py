@@ -84,7 +84,7 @@ class FleetLink(StreamProtocol):
         self._uploads = Uploads(
             ours.executor, ours.read_blob, self._write, self._session.contents, self._blobs_are_gone
         )
-        self._of_files: dict[int, FileOrder] = {}  # ids of jobs made of files
+        self._of_files: set[int] = set()  # ids of jobs made of files
         self._welcome: Welcome | None = None
         self._numbers: dict[int, int] = {}  # ids on this connection to the agent's job numbers
         self._ids: dict[int, int] = {}
@@ -173,7 +173,7 @@ class FleetLink(StreamProtocol):
             self._loop.call_soon(self._misfit, number, UnfitTextError(f"{self._text}: {error}"))
             return
         self._begin(number, ident)
-        self._of_files[ident] = order
+        self._of_files.add(ident)
         self._write(b"".join((*told, head)))
 
     def _blobs_are_gone(self, digests: tuple[bytes, ...]) -> None:
@@ -310,14 +310,13 @@ class FleetLink(StreamProtocol):
         self._events.up(self.host, facts, welcome.program, welcome.instance)
 
     def _finished(self, event: Finished) -> None:
-        order = self._of_files.get(event.job)
+        of_files = event.job in self._of_files
         number = self._forget(event.job)
         if number is None:
             return
         self._untold.add(number)
         size = sum(part.plain_bytes for part in event.result.parts)
-        existing = order.existing if order is not None else ()
-        work = partial(unpacked, event, of_files=order is not None, existing=existing)
+        work = partial(unpacked, event, of_files=of_files)
         if size <= _INLINE_BYTES:
             self._deliver(number, work)
         else:
@@ -347,7 +346,7 @@ class FleetLink(StreamProtocol):
 
     def _forget(self, ident: int) -> int | None:
         number = self._numbers.pop(ident, None)
-        self._of_files.pop(ident, None)
+        self._of_files.discard(ident)
         self._unstarted.pop(ident, None)
         if number is not None:
             self._ids.pop(number, None)

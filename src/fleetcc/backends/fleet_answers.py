@@ -1,6 +1,5 @@
 """What a fleet host's answers mean: results unpacked, errors as whose fault they are."""
 
-from collections.abc import Container
 from typing import Final
 
 from fleetcc.backends.link import (
@@ -31,8 +30,8 @@ _KINDS: Final[dict[str, type[HostError]]] = {
 }
 
 
-def unpacked(event: Finished, *, of_files: bool, existing: Container[bytes] = ()) -> Spoken:
-    """Unpack a result; raises ProtocolError. `existing`: what a job made of files may have removed."""
+def unpacked(event: Finished, *, of_files: bool) -> Spoken:
+    """Unpack a result; raises ProtocolError."""
     size = sum(part.plain_bytes for part in event.result.parts)
     if size > MAX_PLAIN_BYTES:
         raise ProtocolError(f"a result of {size} bytes; the limit is {MAX_PLAIN_BYTES}")
@@ -42,9 +41,6 @@ def unpacked(event: Finished, *, of_files: bool, existing: Container[bytes] = ()
             continue
         plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
     result = event.result
-    strange = next((path for path in result.removed if path not in existing), None)
-    if strange is not None:
-        raise ProtocolError(f"a removal of {strange!r}, which was no output of the job")
     if of_files:
         return _files_left(event, plain)
     output = plain.get("object", b"")

@@ -81,8 +81,8 @@ OPTIONS: Final = (
            help="Keep at most so many bytes of clients' files, and once more as many of copies in their "
            "replicas: 500M, 20G."),
     _value("--job-memory", metavar="SIZE", default="50%",
-           help="Memory that each process of a job made of files may have: 4G, or a share of the machine's as "
-           "50%; 0: no limit."),
+           help="Memory that each process of a job made of files may have: 4G, or a share of the "
+           "machine's as 50%; 0: no limit."),
     _value("--job-disk", metavar="SIZE", default="4G",
            help="What a job made of files may write, all together; it is held in memory."),
     _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
@@ -105,7 +105,8 @@ OPTIONS: Final = (
            help="Leave after this time; 0: never."),
     _value("--user", metavar="NAME", help="Whom to become when started by root. Default: "
            + ", ".join(privileges.DEFAULT_USERS) + ", the first that exists."),
-    _value("--state-dir", metavar="DIR", help="Where slots are shared with other processes, and clients' files are kept. "
+    _value("--state-dir", metavar="DIR",
+           help="Where slots are shared with other processes, and clients' files are kept. "
            "Default: /var/lib/fleetccd for root, else ~/.local/state/fleetccd."),
     _value("-P", "--pid-file", metavar="FILE", help="Write the daemon's process id here."),
     _value("--log-file", metavar="FILE", help="Log to this file. Default: syslog."),

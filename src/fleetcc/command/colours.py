@@ -1,4 +1,4 @@
-"""Colours of diagnostics: a compiler asks whether its stderr is a terminal; one that runs elsewhere is told."""
+"""Colours of diagnostics: a compiler looks whether its stderr is a terminal; one elsewhere is told."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,8 +7,8 @@ from typing import Final
 _ALWAYS: Final = b"-fdiagnostics-color=always"
 # Whoever says one of these has decided.
 _DECIDING: Final = (
-    b"-fdiagnostics-color", b"-fno-diagnostics-color", b"-fcolor-diagnostics", b"-fno-color-diagnostics",
-    b"-fdiagnostics-format=", b"-fansi-escape-codes",
+    b"-fdiagnostics-color", b"-fno-diagnostics-color", b"-fcolor-diagnostics",
+    b"-fno-color-diagnostics", b"-fdiagnostics-format=", b"-fansi-escape-codes",
     # These record the command line in the object.
     b"-frecord-gcc-switches", b"-frecord-command-line", b"-grecord-command-line",
 )  # fmt: skip

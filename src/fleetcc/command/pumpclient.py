@@ -108,15 +108,13 @@ def pump_words(
     table = TABLES[family]
     words: list[bytes] = [compiler]
     roles: set[Role] = set()
-    target = source = output  # what a driver makes of -o
+    source = output
     rest = iter(list(_without_lists(argv[1:])))
     for word in rest:
         row = table.find(word) if word.startswith(b"-") and word != b"-" else None
         if row is None:
             words.append(word)
             source = word
-            if any(other.startswith(_LIST_WITH_FILE) for other in argv):
-                target = derived_output(word, b"-c")  # the preprocessor knows no -o
             continue
         roles.add(row.role)
         value = next(rest, None) if takes_next(row, word) else word[len(row.name) :]
@@ -137,10 +135,10 @@ def pump_words(
                 words.append(word + value)
             case _:
                 return None
-    if Role.OUTPUT not in roles:
-        target = derived_output(source, b"-c")  # also of -S
     if roles & _DEPENDENCY_ROLES == {Role.DEPENDENCIES}:
-        words.append(b"-MQ" + target)
+        # The driver tells the preprocessor what -o says, but not to one that is asked by -Wp.
+        is_told = Role.OUTPUT in roles and not any(word.startswith(_LIST_WITH_FILE) for word in argv)
+        words.append(b"-MQ" + (output if is_told else derived_output(source, b"-c")))
     return (*words, b"-o", output)
 
 

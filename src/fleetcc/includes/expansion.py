@@ -18,7 +18,7 @@ from fleetcc.includes.substitution import HOLE, PAINT, PastedHoleError, call_of,
 MAX_STEPS: Final = 5_000
 MAX_RESULTS: Final = 8_000
 _MAX_DEPTH: Final = 60
-_MAX_TOKENS: Final = 3_000
+_MAX_TOKENS: Final = 1_000
 
 # Their meaning depends on what is around them.
 _SIGNS: Final = frozenset({b"(", b")", b",", b"#", b"##", b"%:", b"%:%:"})

@@ -11,6 +11,8 @@ from fleetcc.includes.sources import Sources
 # A node's place can also be: what only the assembler reads, and the unit itself.
 TEXT: Final = -2
 SOURCE: Final = -3
+# Found beside an includer that was itself found at this rank, or beside one that was: rank r is -10 - r.
+_INHERITED: Final = -10
 
 _NOTHING: Final = Parsed()
 
@@ -92,7 +94,7 @@ class Graph:
         """Make a node that of this version of its file."""
         node.stamp = stamp
         directory, _, name = node.path.rpartition(b"/")
-        twin = self.places.twin(directory) if directory and node.place in {BESIDE, TEXT} else None
+        twin = self.places.twin(directory) if directory and node.place < 0 and node.place != SOURCE else None
         if twin is not None:
             self._stand_for(node, self.node(join(twin, name), node.place), (directory, twin))
             return
@@ -143,12 +145,14 @@ class Graph:
         directory = node.path.rpartition(b"/")[0] or b"/"
         match kind:
             case Kind.INCLUDE:
-                self._take(self._normal(directory, name, quoted=quoted), found, leaf=False)
+                hits = self._normal(directory, name, quoted=quoted)
+                self._take(hits, found, leaf=False, beside=_inherited(node.place))
             case Kind.PROBE:
                 self._take(self._normal(directory, name, quoted=quoted), found, leaf=True)
             case Kind.NEXT | Kind.PROBE_NEXT:
                 hits = self._next(node.place, directory, name, quoted=quoted)
-                self._take(hits, found, leaf=kind is Kind.PROBE_NEXT)
+                leaf = kind is Kind.PROBE_NEXT
+                self._take(hits, found, leaf=leaf, beside=_inherited(node.place))
             case Kind.EMBED:
                 beside = [places.beside(each, name) for each in (directory, *places.embed)]
                 self._take([*beside, *self._normal(directory, name, quoted=quoted)], found, leaf=True)
@@ -156,7 +160,7 @@ class Graph:
                 # GNU as looks in its working directory, newer ones beside the includer too, and in -I.
                 beside = [places.beside(each, name) for each in (places.cwd, directory)]
                 hits = [*beside, *(places.along(start, name) for start in range(len(places.path)))]
-                self._take(hits, found, leaf=kind is Kind.BINARY, place=TEXT)
+                self._take(hits, found, leaf=kind is Kind.BINARY, everywhere=TEXT)
 
     def _normal(self, directory: bytes, name: bytes, *, quoted: bool) -> list[Hit]:
         places = self.places
@@ -172,14 +176,25 @@ class Graph:
     def _next(self, place: int, directory: bytes, name: bytes, *, quoted: bool) -> list[Hit]:
         """Go on after the directory where the includer was found.
 
-        One that was not found along the path: gcc begins the path anew when it was beside its own includer,
-        else both take #include_next for #include.
+        A file that was beside its includer: gcc begins the path anew, and clang goes on from where the
+        includer was found. Any other that was not found along the path: #include_next is #include.
         """
         if place >= 0 and name[:1] != b"/":
             return [self.places.along(place + 1, name)]
-        return [*self._normal(directory, name, quoted=quoted), self.places.along(0, name)]
+        hits = [*self._normal(directory, name, quoted=quoted), self.places.along(0, name)]
+        if place <= _INHERITED:
+            hits.append(self.places.along(_INHERITED - place + 1, name))
+        return hits
 
-    def _take(self, hits: Iterable[Hit], found: Found, *, leaf: bool, place: int | None = None) -> None:
+    def _take(
+        self,
+        hits: Iterable[Hit],
+        found: Found,
+        *,
+        leaf: bool,
+        beside: int = BESIDE,
+        everywhere: int | None = None,
+    ) -> None:
         for hit in hits:
             found.leaves += hit.leaves
             found.directories += hit.directories
@@ -189,7 +204,8 @@ class Graph:
             if leaf:
                 found.leaves.append(hit.path)
             else:
-                found.children[self.node(hit.path, hit.place if place is None else place)] = None
+                place = beside if hit.place == BESIDE else hit.place
+                found.children[self.node(hit.path, place if everywhere is None else everywhere)] = None
 
     def forced(self, name: bytes, found: Found) -> None:
         """Look for what -include or -imacros names: in the working directory, then as "..."."""
@@ -209,3 +225,10 @@ class Graph:
         if node.place == SOURCE and self._dialect is Dialect.C:
             return Dialect.SOURCE
         return self._dialect
+
+
+def _inherited(place: int) -> int:
+    """The place of what is found beside a file of this place."""
+    if place >= 0:
+        return _INHERITED - place
+    return place if place <= _INHERITED else BESIDE

@@ -19,15 +19,16 @@ _REFUSALS: Final = (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS)
 _CONTAINER: Final = (
     "in a container, allow user namespaces (docker run --security-opt seccomp=unconfined "
     "--security-opt apparmor=unconfined --security-opt systempaths=unconfined); in a systemd unit, lift "
-    "RestrictNamespaces, ProtectHostname and SystemCallFilter (docs/replica.md)"
+    "RestrictNamespaces, ProtectHostname, SystemCallFilter (docs/replica.md)"
 )
 _BY_STAGE: Final = {
     Stage.NETWORK: _CONTAINER,
     Stage.NAMESPACES: _CONTAINER,
     Stage.IDENTITY: _CONTAINER,
     Stage.PROC: "the container hides parts of /proc: docker run --security-opt systempaths=unconfined, "
-    "or podman run --security-opt unmask=ALL; or ProtectKernelTunables and ProtectKernelLogs of a systemd unit",
-    Stage.OVERLAY: "overlays in user namespaces need Linux 5.11, and a --state-dir on ext4, xfs or btrfs, which in a container is a volume",
+    "or podman run --security-opt unmask=ALL; in a systemd unit, lift ProtectKernelTunables, ProtectKernelLogs",
+    Stage.OVERLAY: "overlays in user namespaces need Linux 5.11, and a --state-dir on ext4, xfs or btrfs, "
+    "which in a container is a volume",
     Stage.TREE: "choose another --state-dir",
     Stage.SCRATCH: "tmpfs in user namespaces must be allowed",
     Stage.FILTER: "the kernel must be built with CONFIG_SECCOMP_FILTER",

@@ -11,12 +11,12 @@ from fleetcc.errors import ProtocolError
 from fleetcc.sandbox.outcome import Ended, Killed, NotStarted, Stage
 from fleetcc.sandbox.run import Run
 from fleetcc.sandbox.scratch import LeftFile, TooMuch
-from fleetcc.sandbox.spec import Limits, Spec
+from fleetcc.sandbox.spec import Spec
 from fleetcc.server import running
 from fleetcc.server.fleet_job import pack_parts
 from fleetcc.server.job import MAX_STREAM_BYTES, THREAD_BYTES, in_thread
 from fleetcc.server.replica_session import ReplicaSession
-from fleetcc.server.shortage import Shortage, oom_kills, shortage
+from fleetcc.server.shortage import Shortage, limits_of, oom_kills, shortage
 from fleetcc.server.slots import Slot
 from fleetcc.store.binding import Binding
 from fleetcc.wire.files import FILE_PART, FileJob, Left
@@ -108,8 +108,7 @@ class FilesJob:
     async def _compile(self, slot: Slot) -> _Spoken:
         files, job = self._service.fleet.files, self._accepted.job
         assert files.sandbox is not None
-        options = self._service.options
-        limits = Limits(memory_bytes=options.job_memory_bytes, scratch_bytes=options.job_disk_bytes)
+        limits = limits_of(self._service.options)
         spec = Spec(
             self._accepted.binding.tree.root,
             job.program,

@@ -19,7 +19,7 @@ from fleetcc.server.file_job import AcceptedFiles, FilesJob
 from fleetcc.server.fleet_job import Accepted, FleetJob
 from fleetcc.server.orders import MAX_SOURCE_BYTES, understand_job
 from fleetcc.server.outbox import Outbox
-from fleetcc.server.replica_session import WHY_NOT, ReplicaSession
+from fleetcc.server.replica_session import WHY_NOT, Listener, ReplicaSession
 from fleetcc.server.vigil import Ends, Vigil
 from fleetcc.store.binding import Binding, BindingState
 from fleetcc.wire import zstd
@@ -281,10 +281,8 @@ class FleetSession:
     def _open_replica(self) -> None:
         files = self._service.fleet.files
         if self._secret and self._replica is None and files.sandbox is not None:
-            self._replica = ReplicaSession(
-                self._service, files, self._protocol, self._outbox.write, self._settled,
-                self.say_welcome, self._protocol_broken, self._pause_reading,
-            )  # fmt: skip
+            listener = Listener(self._settled, self.say_welcome, self._protocol_broken, self._pause_reading)
+            self._replica = ReplicaSession(self._service, files, self._protocol, self._outbox.write, listener)
             self._replica.open(self._secret)
 
     def _take_of_replica(self, event: Updated | ContentsBegin | ContentsPiece | ContentsEnd | Gone) -> None:

@@ -20,9 +20,9 @@ from fleetcc.server.job import Compile, NotDone, Outcome, Source, Spoken, in_thr
 from fleetcc.server.orders import MAX_SOURCE_BYTES
 from fleetcc.server.pump_orders import PumpOrder
 from fleetcc.server.pump_place import PRIVATE, Place, lay_out
-from fleetcc.server.pump_sandbox import limits_of, outputs, spec_of, why_not
+from fleetcc.server.pump_sandbox import outputs, spec_of, why_not
 from fleetcc.server.pump_tree import Tree, plan_tree
-from fleetcc.server.shortage import oom_kills, shortage
+from fleetcc.server.shortage import limits_of, oom_kills, shortage
 from fleetcc.server.slots import Slot
 from fleetcc.wire.distcc import encode_response, pack_body
 from fleetcc.wire.pump import PUMP_PROTOCOL, PumpBody

@@ -17,7 +17,6 @@ from fleetcc.sandbox.outcome import Killed, NotStarted, Stage
 from fleetcc.sandbox.run import Run
 from fleetcc.sandbox.scratch import LeftFile, TooMuch
 from fleetcc.sandbox.spec import Limits, Spec
-from fleetcc.server.options import ServerOptions
 from fleetcc.server.pump_place import PRIVATE, Place
 
 _SYSTEM: Final = (
@@ -64,11 +63,6 @@ def spec_of(
         limits=limits,
         own=own_paths(argv[0], asked),
     )
-
-
-def limits_of(options: ServerOptions) -> Limits:
-    """What one job may use."""
-    return Limits(memory_bytes=options.job_memory_bytes, scratch_bytes=options.job_disk_bytes)
 
 
 def outputs(run: Run, place: Place) -> dict[bytes, LeftFile]:

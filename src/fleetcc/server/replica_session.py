@@ -9,6 +9,7 @@ server had to give the replica up, the client is told the new one's id and says 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fleetcc.errors import ProtocolError
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
-Settled = Callable[[Binding], None]
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told what."""
+
+    settled: Callable[[Binding], None]  # this job may begin, or never will
+    refused: Callable[[], None]  # there will be no replica: `obstacle` says why
+    broken: Callable[[str], None]  # the client has broken the protocol
+    pause: Callable[[bool], None]  # true: read no more of the client; false: go on
 
 
 class ReplicaSession:
@@ -40,23 +49,18 @@ class ReplicaSession:
         files: Files,
         protocol: FleetServer,
         write: Callable[[bytes], None],
-        settled: Settled,
-        refused: Callable[[], None],
-        broken: Callable[[str], None],
-        pause: Callable[[bool], None],
+        listener: Listener,
     ) -> None:
         self._service = service
         self._files = files
         self._protocol = protocol
         self._write = write
-        self._tell_settled = settled  # this job may begin, or never will
-        self._tell_refused = refused  # there will be no replica: `obstacle` says why
-        self.obstacle = ""
-        self._broken = broken  # the client has broken the protocol
+        self._listener = listener
+        self.obstacle = ""  # why there is no replica
         self._replica: Replica | None = None
         self._told = b""  # the id that the client knows
         self._mine: set[Binding] = set()
-        self._receiver = Receiver(service.pool, files.blobs, files.arrived, pause)
+        self._receiver = Receiver(service.pool, files.blobs, files.arrived, listener.pause)
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -134,7 +138,7 @@ class ReplicaSession:
         """What became of jobs, some of them perhaps of this connection."""
         for binding in bindings:
             if binding in self._mine:
-                self._tell_settled(binding)
+                self._listener.settled(binding)
 
     def work(self) -> None:
         """Something may be to do on the disk."""
@@ -150,7 +154,7 @@ class ReplicaSession:
         except StoreError as error:
             _log.error("no replica: %s", error)
             self.obstacle = str(error)
-            self._tell_refused()
+            self._listener.refused()
             return
         try:
             self._tell_state()
@@ -187,7 +191,7 @@ class ReplicaSession:
             try:
                 await self._receiver.run()
             except ProtocolError as error:
-                self._broken(str(error))
+                self._listener.broken(str(error))
                 return
             except (StoreError, OSError) as error:
                 self._give_up(str(error))

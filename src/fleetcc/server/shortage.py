@@ -21,16 +21,19 @@ from typing import Final
 
 from fleetcc.sandbox.outcome import Ended
 from fleetcc.sandbox.spec import Limits
+from fleetcc.server.options import ServerOptions
 
 # So much of a limit is nearly all of it: pages, and what other files need, are not counted.
 _OF_DISK: Final = 0.5
 _OF_MEMORY: Final = 0.8
+_NO_FILE: Final = 1 << 40
 _NO_MEMORY: Final = re.compile(
     rb"""^(?:
         (?:[^\s:]+:\ )?out\ of\ memory\ allocating\ [0-9]+\ bytes   # gcc, binutils
         | virtual\ memory\ exhausted:                               # gcc's collector
         | LLVM\ ERROR:\ out\ of\ memory
         | terminate\ called\ after\ throwing\ an\ instance\ of\ 'std::bad_alloc'
+        | [^\s:]+:\ error\ while\ loading\ shared\ libraries:.*:\ (?:failed\ to\ map|cannot\ allocate)
     )""",
     re.MULTILINE | re.VERBOSE,
 )
@@ -42,6 +45,17 @@ class Shortage(Enum):
 
     DISK = "disk"
     MEMORY = "memory"
+
+
+def limits_of(options: ServerOptions) -> Limits:
+    """What a job made of files may use.
+
+    The limit of one file is never met by writing it: one that is too big for its reader is found when it is
+    collected, but a compiler that is killed for it (it may write the end first) leaves no figures behind.
+    """
+    return Limits(
+        file_bytes=_NO_FILE, memory_bytes=options.job_memory_bytes, scratch_bytes=options.job_disk_bytes
+    )
 
 
 def shortage(ended: Ended, limits: Limits, stderr: bytes, *, was_oom: bool) -> Shortage | None:

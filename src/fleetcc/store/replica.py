@@ -75,7 +75,7 @@ class Replica:
             return max(tree.disk.copied_bytes for tree in (*self._trees(), *self._retired, *self._dropped))
 
     def accept(self, update: Update) -> None:
-        """The next update; raises ReplicaGoneError, ReplicaFullError, BadUpdateError, and then changes nothing."""
+        """The next update; raises ReplicaGoneError, ReplicaFullError or BadUpdateError."""
         with self._lock:
             self._check(update.replica)
             if update.number != self.number + 1:

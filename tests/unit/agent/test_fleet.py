@@ -125,7 +125,7 @@ class Bench:
 @asynccontextmanager
 async def working() -> AsyncIterator[Bench]:
     async with asyncio.TaskGroup() as tasks:
-        local, ours = LocalSlots(), OurSide(Hello("a", "b"), ThreadPoolExecutor(1), {}.get)
+        local, ours = LocalSlots(), OurSide(Hello("a", "b"), ThreadPoolExecutor(1), lambda _: None)
         fleet = Fleet(tasks, ours, local, History(), random.Random(1), 2)
         bench = Bench(fleet, tasks, local)
         fleet._opening = bench  # type: ignore[assignment]

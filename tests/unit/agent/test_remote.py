@@ -15,6 +15,7 @@ from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError, Source
 from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
 from fleetcc.agent.local_slots import LocalSlots, Use
 from fleetcc.agent.plan import Send, plan
+from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.remote import MAX_ROUNDS, RemoteWay
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
@@ -54,6 +55,9 @@ class HandInputs:
             raise found
         return found
 
+    def content(self, _digest: bytes) -> None:
+        """No file has it."""
+
     def learn(self, _prepared: Prepared, _spoken: Spoken) -> bool:
         self.learned += 1
         self.missed -= 1
@@ -81,6 +85,9 @@ class HandFleet:
 
     def takes_files(self, _group: object) -> bool:
         return self.facts.takes_files
+
+    def takes_pump(self, _group: object) -> bool:
+        return self.facts.takes_pump
 
     def best_form(self, _group: object, forms: Sequence[Form]) -> tuple[Form, Sequence[str]]:
         return forms[0], ("raw",)
@@ -125,6 +132,7 @@ class Bench:
             fleet=cast("Any", self.fleet), local=self.local, compilers=cast("Any", None),
             inputs=cast("Any", self.inputs), stories=self.stories, executor=cast("Any", None),
             spoke=SpokeMemory(), pragmas=PragmaMemory(), verified=self.verified, processors=2,
+            pump=PumpMemory(cast("Any", self.inputs)),
         )  # fmt: skip
         invocation = Invocation(b"/usr/bin/gcc", argv, cwd, environment, 0o22)
         needs = Needs("a" * 64, b"gcc-12", planned.forms, files=planned.shipment is not None)
@@ -349,12 +357,11 @@ async def test_a_difference_is_counted_and_told_to_the_user(bench: Bench) -> Non
 @pytest.mark.usefixtures("threads")
 async def test_a_text_is_verified_too_and_its_dependencies_were_listed_here_anyway(bench: Bench) -> None:
     bench.fleet.facts = TEXT_HOST
-    line = source(bench)
     (bench.directory / "a.o").write_bytes(b"object")
     (bench.directory / "a.d").write_bytes(b"a.o: a.c")
-    bench.launcher = HandLauncher(ran(0), WRITTEN)
+    bench.launcher = HandLauncher(ran(0, b'# 0 "a.c"\nint x;\n'), ran(0), WRITTEN)
 
-    await bench.carry(TEXT_SPOKEN, line=f"{line} -MD -MF a.d", FLEETCC_VERIFY="100%")
+    await bench.carry(TEXT_SPOKEN, line="gcc -MD -c a.c", FLEETCC_VERIFY="100%")
 
     assert (bench.verified.count, list(bench.verified.told)) == (1, [])
 

@@ -2,11 +2,20 @@
 
 import asyncio
 import hashlib
+import os
 from typing import Any
 
+import msgspec
 import pytest
 
-from fleetcc.backends.link import FileOrder, LeftFile, StaleError, UnfitTextError
+from fleetcc.backends.link import (
+    FileOrder,
+    JobLimitError,
+    LeftFile,
+    StaleError,
+    UnfitFilesError,
+    UnfitTextError,
+)
 from fleetcc.errors import HostError
 from fleetcc.files.layers import Layer
 from fleetcc.includes.disk import Listing
@@ -180,14 +189,14 @@ async def test_jobs_that_run_are_spared_what_has_appeared(bench: Bench, end: str
 
 
 async def test_what_a_compiler_left_and_removed_is_told(bench: Bench) -> None:
-    bench.link.send(7, file_order())
-    leave(bench, (b"/src/a.o", b"\x7fELF"), (b"/src/a.d", b"a.o:"), removed=(b"/src/a.o",))
+    bench.link.send(7, file_order(existing=(b"/src/a.o", b"/src/old.o")))
+    leave(bench, (b"/src/a.o", b"\x7fELF"), (b"/src/a.d", b"a.o:"), removed=(b"/src/old.o",))
 
     ((_, number, spoken),) = bench.events.of("finished")
     assert number == 7
     assert (spoken.status, spoken.stderr, spoken.output, spoken.seconds) == (0, b"warn", b"", 0.5)
     assert spoken.files == (LeftFile(b"/src/a.o", 0o644, b"\x7fELF"), LeftFile(b"/src/a.d", 0o644, b"a.o:"))
-    assert spoken.removed == (b"/src/a.o",)
+    assert spoken.removed == (b"/src/old.o",)
 
 
 async def test_success_without_any_file_is_an_answer(bench: Bench) -> None:
@@ -213,13 +222,12 @@ async def test_big_files_are_unpacked_in_a_thread(bench: Bench) -> None:
     assert spoken.files == (LeftFile(b"/src/a.o", 0o600, big),)
 
 
-async def test_a_removal_of_what_was_no_output_is_nonsense(bench: Bench) -> None:
+async def test_a_removal_of_what_was_no_output_ends_the_connection(bench: Bench) -> None:
     bench.link.send(7, file_order())
     leave(bench, removed=(b"/home/user/.bashrc",))
 
-    ((_, number, error),) = bench.events.of("failed")
-    assert number == 7
-    assert "a removal of b'/home/user/.bashrc', which was no output of the job" in str(error)
+    ((_, error),) = bench.events.of("down")
+    assert ".bashrc" in str(error)
 
 
 async def test_a_file_outside_of_the_directories_that_were_named_ends_the_connection(bench: Bench) -> None:
@@ -253,22 +261,50 @@ async def test_a_job_that_is_cancelled_is_taken_back(bench: Bench) -> None:
     assert bench.events.told == []
 
 
-@pytest.mark.parametrize("code", [ErrorCode.CHANGED, ErrorCode.REPLICA_GONE])
-async def test_a_job_whose_files_are_not_there_any_more_is_stale(bench: Bench, code: ErrorCode) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (ErrorCode.CHANGED, StaleError),
+        (ErrorCode.REPLICA_GONE, StaleError),
+        (ErrorCode.UNFIT, UnfitFilesError),
+        (ErrorCode.LIMITS, JobLimitError),
+        (ErrorCode.LIFETIME, JobLimitError),
+        (ErrorCode.SANDBOX, HostError),
+        (ErrorCode.STORE_FULL, HostError),
+    ],
+)
+async def test_an_error_says_whose_fault_it_was(bench: Bench, code: ErrorCode, kind: type[HostError]) -> None:
     bench.link.send(7, file_order())
     bench.say(Error(code, "so it is"), job=1)
 
     ((_, _, error),) = bench.events.of("failed")
-    assert type(error) is StaleError
+    assert type(error) is kind
 
 
-@pytest.mark.parametrize("code", [ErrorCode.SANDBOX, ErrorCode.STORE_FULL, ErrorCode.LIMITS])
-async def test_a_host_that_cannot_do_it_has_failed(bench: Bench, code: ErrorCode) -> None:
+async def test_blobs_that_the_host_was_not_told_of_are_none_of_its_business(bench: Bench) -> None:
+    secret = hashlib.sha256(b"secret").digest()
+    bench.blobs[secret] = b"secret"
     bench.link.send(7, file_order())
-    bench.say(Error(code, "so it is"), job=1)
+    bench.said()
 
-    ((_, _, error),) = bench.events.of("failed")
-    assert type(error) is HostError
+    bench.say(Missing((secret, ENTRY.digest)))
+    await work(bench)
+
+    assert bench.said() == [
+        (0, Gone((secret,))), (0, Contents(((ENTRY.digest, 7),), 7)), (0, Blob(SOURCE)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "takes_files"), [("", True), (os.uname().machine, True), ("pdp11", False)]
+)
+async def test_a_host_of_another_machine_runs_none_of_our_programs(
+    fresh: Bench, machine: str, takes_files: bool
+) -> None:
+    fresh.say(msgspec.structs.replace(TAKES_FILES, machine=machine), ReplicaState(REPLICA))
+
+    ((_, facts, _, _),) = fresh.events.of("up")
+    assert facts.takes_files is takes_files
 
 
 # -- blobs

@@ -86,11 +86,8 @@ def test_what_has_vanished_from_a_directory_that_was_consulted_is_removed(pictur
 
 
 def test_a_directory_that_has_vanished_goes_with_all_that_is_below_it(picture: Picture) -> None:
-    change(
-        picture,
-        layer({b"/src": D, b"/src/in": D, b"/src/in/a.h": X}, b"/src/in", b"/src"),
-        **{"src/in": listing(b"a.h"), "src": listing(b"in")},
-    )
+    deep = layer({b"/src": D, b"/src/in": D, b"/src/in/a.h": X}, b"/src/in", b"/src")
+    picture.change_for([deep], {b"/src/in": listing(b"a.h"), b"/src": listing(b"in")}, is_busy=False)
 
     found = picture.change_for(
         [layer({b"/src": D}, b"/src/in", b"/src")], {b"/src/in": None, b"/src": listing()}, is_busy=False

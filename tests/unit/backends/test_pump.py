@@ -1,19 +1,24 @@
 """The files of a job for a stock host, in the order and form of distcc's include server."""
 
-from fleetcc.backends.pump import (
-    LinkTarget,
-    PumpFiles,
-    PumpOrder,
-    PumpSpoken,
-    names_a_server_root,
-    plain_bytes,
-    pump_request,
-)
+from fleetcc.backends.link import PumpOrder
+from fleetcc.backends.pump import PumpFiles, PumpSpoken, names_a_server_root, packed, pump_request
 from fleetcc.server.pump_tree import plan_tree
 from fleetcc.wire import lzo
 from fleetcc.wire.distcc import RequestReader
 from fleetcc.wire.files import Directory, Entry, File, Link
-from fleetcc.wire.pump import Content, PumpBody, PumpHead, Target
+from fleetcc.wire.pump import Content, PumpBody, PumpFile, PumpHead, Target
+
+
+def told(files: PumpFiles) -> tuple[tuple[bytes, bytes | Target], ...]:
+    """Its entries, with plain contents."""
+    return tuple((file.name, plain(file)) for file in files.entries())
+
+
+def plain(file: PumpFile) -> bytes | Target:
+    holds = file.holds
+    if isinstance(holds, Target):
+        return holds
+    return lzo.decompress(holds.raw, 1 << 20) if holds.raw else b""
 
 
 def test_entries_are_files_system_directories_links_and_forced_directories():
@@ -23,10 +28,10 @@ def test_entries_are_files_system_directories_links_and_forced_directories():
     files.add_system_directory(b"/usr/include")
     files.add_file(b"/p/t.c", b"int x;\n")
 
-    assert files.entries() == (
+    assert told(files) == (
         (b"/p/t.c", b"int x;\n"),
-        (b"/usr/include", LinkTarget(b"../" * 22 + b"usr/include")),
-        (b"/p/link", LinkTarget(b"real")),
+        (b"/usr/include", Target(b"../" * 22 + b"usr/include")),
+        (b"/p/link", Target(b"real")),
         (b"/p/only/forcing_technique_271828", b""),
     )
 
@@ -39,7 +44,7 @@ def test_what_lies_in_a_system_directory_is_not_sent():
     files.add_link(b"/usr/include/link.h", b"stdio.h")
     files.add_directory(b"/usr/include/sys")
 
-    assert [path for path, _ in files.entries()] == [b"/usr/include"]
+    assert [file.name for file in files.entries()] == [b"/usr/include"]
 
 
 def test_a_directory_in_which_something_is_needs_no_forcing():
@@ -48,14 +53,14 @@ def test_a_directory_in_which_something_is_needs_no_forcing():
     files.add_directory(b"/p/a")
     files.add_directory(b"/p/a/b")
 
-    assert [path for path, _ in files.entries()] == [b"/p/a/b/t.h"]
+    assert [file.name for file in files.entries()] == [b"/p/a/b/t.h"]
 
 
 def test_a_file_with_an_absolute_name_says_it():
     files = PumpFiles()
     files.add_file(b"/p/t.h", b"int x;\n", b'/q/"a\\b".h')
 
-    assert files.entries() == ((b"/p/t.h", b'#line 1 "/q/\\"a\\\\b\\".h"\nint x;\n'),)
+    assert told(files) == ((b"/p/t.h", b'#line 1 "/q/\\"a\\\\b\\".h"\nint x;\n'),)
 
 
 MANIFEST: dict[bytes, Entry] = {
@@ -73,19 +78,23 @@ def test_a_manifest_is_files_links_and_directories_without_what_the_server_has()
     files.add_system_directory(b"/usr/include")
     texts = {b"1" * 32: b"int x;\n", b"2" * 32: b"int y;\n"}
 
-    assert files.add_entries(MANIFEST, texts.get, {b"/q/a.h": b"/q/b/../a.h"}) is None
+    def content(digest: bytes, name: bytes | None) -> bytes:
+        return packed(texts[digest], name)
 
-    assert files.entries() == (
+    assert files.add_entries(MANIFEST, content, {b"/q/a.h": b"/q/b/../a.h"}) is None
+
+    assert told(files) == (
         (b"/p/t.c", b"int x;\n"),
         (b"/q/a.h", b'#line 1 "/q/b/../a.h"\nint y;\n'),
-        (b"/usr/include", LinkTarget(b"../" * 22 + b"usr/include")),
-        (b"/p/l", LinkTarget(b"inc")),
+        (b"/usr/include", Target(b"../" * 22 + b"usr/include")),
+        (b"/p/l", Target(b"inc")),
         (b"/p/empty/forcing_technique_271828", b""),
     )
 
 
 def test_a_file_whose_text_is_gone_is_told():
-    assert PumpFiles().add_entries(MANIFEST, {b"1" * 32: b""}.get, {}) == b"/q/a.h"
+    texts = {b"1" * 32: b"int x;\n"}
+    assert PumpFiles().add_entries(MANIFEST, lambda digest, _: texts.get(digest), {}) == b"/q/a.h"
 
 
 def test_a_request_is_read_as_it_was_meant_and_makes_a_tree():
@@ -103,7 +112,6 @@ def test_a_request_is_read_as_it_was_meant_and_makes_a_tree():
     assert isinstance(source.holds, Content)
     assert lzo.decompress(source.holds.raw, 1000) == b"int x;\n" * 100
     assert link.holds == Target(b"/p")
-    assert plain_bytes(order) == 700
     assert plan_tree(b"/p", body.files).own == (b"/usr/include",)
 
 
@@ -115,4 +123,5 @@ def test_a_servers_root_is_found_wherever_it_is():
     assert names_a_server_root(spoken(output=leak))
     assert names_a_server_root(spoken(stderr=leak))
     assert names_a_server_root(spoken(dependencies=leak))
+    assert names_a_server_root(spoken(output=b"_GLOBAL__N__tmp_distccd_aB3xyz_home"))
     assert not names_a_server_root(spoken(b"distccd", b"/home/distccd", b"/usr/bin/distccd"))

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -67,7 +68,8 @@ def host():
         one.close()
 
 
-OURS = encode_welcome(Welcome("fleetccd 9", tuple(Form), (1, 2), slots=8, capacity=6, running=2, waiting=1))
+WELCOME = Welcome("fleetccd 9", tuple(Form), (1, 2), slots=8, capacity=6, running=2, waiting=1)
+OURS = encode_welcome(WELCOME)
 
 
 def test_each_host_has_a_line_with_what_it_says_of_itself(run, host):
@@ -86,6 +88,29 @@ def test_each_host_has_a_line_with_what_it_says_of_itself(run, host):
     assert lines[3].split() == ["ok", "localhost", "this", "machine;", "limit", "3"]
     assert lines[4].split()[:2] == ["FAIL", "127.0.0.1:1"]
     assert "Connection refused" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("no_files", "words"),
+    [
+        ("", "takes files"),
+        ("no user namespaces; run it as root", "takes no files: no user namespaces; run it as root"),
+    ],
+)
+def test_a_host_says_whether_it_takes_files(run, host, no_files, words):
+    ours = host(encode_welcome(replace(WELCOME, no_files=no_files)))
+
+    assert words in run(FLEETCC_HOSTS=ours.entry).stdout.splitlines()[1]
+    (row,) = json.loads(run("--json", FLEETCC_HOSTS=ours.entry).stdout)
+    assert (row["files"], row["no_files"]) == (not no_files, no_files)
+
+
+def test_a_host_of_before_takes_no_files_and_says_nothing_of_them(run, host):
+    ours = host(OURS)
+
+    assert "files" not in run(FLEETCC_HOSTS=ours.entry).stdout
+    (row,) = json.loads(run("--json", FLEETCC_HOSTS=ours.entry).stdout)
+    assert (row["files"], row["no_files"]) == (False, "")
 
 
 def test_json_has_the_same_with_types(run, host):

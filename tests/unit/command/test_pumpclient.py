@@ -2,8 +2,9 @@
 
 import pytest
 
-from fleetcc.command.pumpclient import pump_words
-from fleetcc.model import Family
+from fleetcc.command.analysis import Compilation, analyze
+from fleetcc.command.pumpclient import PumpTerms, pump_terms, pump_words
+from fleetcc.model import Compiler, Family
 
 
 def sent(*words: bytes, output: bytes = b"t.o", family: Family = Family.GCC) -> tuple[bytes, ...] | None:
@@ -55,4 +56,74 @@ def test_what_distccd_would_misread_is_not_sent(words):
 def test_an_option_of_clang_keeps_its_value():
     assert sent(b"-target", b"x86_64", b"-c", b"t.c", family=Family.CLANG) == (
         b"gcc-12", b"-target", b"x86_64", b"-c", b"t.c", b"-o", b"t.o",
+    )  # fmt: skip
+
+
+# -- which commands may go
+
+
+def terms(line: str, family: Family = Family.GCC, variable: bytes = b"X") -> PumpTerms | None:
+    argv = line.encode().split()
+    compiler = Compiler(family, (12, 2, 0), b"x86_64-linux-gnu", b"gcc-12")
+    compilation = analyze(argv, compiler, {}, lambda _: None)
+    assert isinstance(compilation, Compilation), compilation
+    return pump_terms(compilation, argv[1:], {variable: b""})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gcc -O2 -Wall -std=c11 -fPIC -DX=1 -U Y -Ia -I /b -iquote c -include d.h -MMD -MP -MT x -c t.c -o o",
+        "gcc -Wp,-MD,x.d -Wa,--noexecstack -pthread -nostdinc -S t.c",
+        "gcc -g -g0 -ffile-prefix-map=/a=b -c t.c++",
+    ],
+)
+def test_ordinary_commands_may_go(line):
+    assert terms(line) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gcc -g -c t.c",
+        "gcc -c t.i",
+        "gcc -x c -c t.c",
+        "gcc -c t.m",
+        "gcc -c t.CPP",
+        "gcc --sysroot=/x -c t.c",
+        "gcc -isysroot /x -c t.c",
+        "gcc -isystem rel -c t.c",
+        "gcc -idirafter rel -c t.c",
+        "gcc --include-directory=/x -c t.c",
+        "gcc -iprefix /x -iwithprefix y -c t.c",
+        "gcc -MMD -MG -c t.c",
+        "gcc -Xpreprocessor -DX -c t.c",
+        "gcc -Wa,-mrelax-relocations=no -c t.c",
+        "gcc -fsanitize=thread -c t.c",
+        "gcc -DT=__TIMESTAMP__ -c t.c",
+        "gcc -Wp,-DT=__DATE__ -c t.c",
+    ],
+)
+def test_what_a_host_would_see_otherwise_may_not_go(line):
+    assert terms(line) is None
+
+
+def test_clangs_inner_words_may_not_go():
+    assert terms("clang -O2 -c t.c", Family.CLANG) is not None
+    assert terms("clang -Xclang -fno-validate-pch -c t.c", Family.CLANG) is None
+
+
+@pytest.mark.parametrize("name", [b"CPATH", b"C_INCLUDE_PATH", b"CPLUS_INCLUDE_PATH"])
+def test_variables_with_directories_keep_a_job_from_it(name):
+    assert terms("gcc -c t.c", variable=name) is None
+
+
+def test_the_users_directories_are_told_from_the_compilers_own():
+    found = terms("gcc -m32 -Ia -isystem /b -nostdinc -idirafter/c -iquote d -std=c99 -c t.c")
+    assert found == PumpTerms((b"/b", b"/c"), (b"-m32", b"-nostdinc", b"-std=c99", b"-c"))
+
+
+def test_without_an_output_the_rule_is_for_an_object_whatever_the_stage():
+    assert sent(b"-MD", b"-S", b"d/t.c", output=b"t.s") == (
+        b"gcc-12", b"-MD", b"-S", b"d/t.c", b"-MQt.o", b"-o", b"t.s",
     )  # fmt: skip

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - files and texts of a case stand together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

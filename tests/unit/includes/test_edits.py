@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - files and texts of a case stand together
 """After any edits a scanner that remembers says what one without memory says."""
 
 from typing import Final
@@ -109,6 +110,27 @@ def test_what_a_link_leads_to_comes_and_goes(disk):
     assert names(scanner.scan(UNIT)) == before
 
 
+def test_a_link_on_the_way_may_be_led_elsewhere(disk):
+    texts = {
+        "/v/s/x.h": '#include "y.h"',
+        "/w/s/x.h": '#include "y.h"',
+        "/v/s/y.h": "",
+        "/w/s/y.h": "",
+        "/v/d/e": "",
+    }
+    for path, text in texts.items():
+        disk.write(path, text)
+    disk.write(SOURCE, '#include "l/../s/x.h"')
+    disk.link("/w/l", "/w/s")
+    disk.tick()
+    scanner = Scanner(disk)
+    assert names(scanner.scan(UNIT)) == {SOURCE, "/w/l/../s/x.h", "/w/s/x.h", "/w/s/y.h"}
+    disk.remove("/w/l")
+    disk.link("/w/l", "/v/d")
+    disk.tick()
+    assert names(scanner.scan(UNIT)) == {SOURCE, "/w/l/../s/x.h", "/w/l/../s/y.h"}
+
+
 def test_units_share_what_was_parsed(disk):
     scanner = Scanner(disk)
     scanner.scan(UNIT)
@@ -135,7 +157,7 @@ LINES: Final = (
     '#include "a.h"', '#include "b.h"', "#include <a.h>", "#include <b.h>", '#include "s/c.h"', "#include <s/../c.h>",
     "#include_next <a.h>", "#include_next <b.h>", "#include M", "#include M2", '#define M "b.h"', "#define M <c.h>",
     "#define M2 N(c.h)", "#define N(x) #x", "#if __has_include(<c.h>)", "#if __has_include(M)", "// x", "/*", "*/",
-    "#define HAS(x) __has_include(x)", '#if HAS("b.h")',
+    "#define HAS(x) __has_include(x)", '#if HAS("b.h")', '#include "../j/s/a.h"', '#include "l/../a.h"', '#include "l/b.h"',
 )  # fmt: skip
 
 
@@ -163,6 +185,13 @@ class Edits(RuleBasedStateMachine):
 
     @rule(path=st.sampled_from(FILES), to=st.sampled_from((*FILES, "/no", "/j/s")))
     def link(self, path: str, to: str) -> None:
+        self.disk.remove(path)
+        self.disk.link(path, to)
+
+    @rule(
+        path=st.sampled_from(("/w/l", "/i/l", "/j/s/l")), to=st.sampled_from(("/i", "/j/s", ".", "..", "/no"))
+    )
+    def lead(self, path: str, to: str) -> None:
         self.disk.remove(path)
         self.disk.link(path, to)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - files and texts of a case stand together
 import pytest
 
 from fleetcc.includes import expansion

@@ -45,17 +45,23 @@ def read_by(tree):
         if (path, place) in seen:
             continue
         seen.add((path, place))
-        for word, name, quoted in tree[posixpath.normpath(path)]:
+        for word, name, quoted in tree[path]:
             beside = (posixpath.dirname(path), -1)
             normal = [*([beside] if quoted else []), *places(0 if quoted else 1)]
             if word == "include" or name[:1] == "/":
                 chains = [normal]
             else:
-                chains = [places(place + 1)] if place >= 0 else [normal, places(0)]
+                chains = (
+                    [places(place + 1)]
+                    if place >= 0
+                    else [normal, places(0), *([places(-9 - place)] if place <= -10 else [])]
+                )
             for chain in chains:
                 hits = (taken(tree, directory, name, rank) for directory, rank in chain)
-                work += [hit for hit in hits if hit][:1]
-    return {posixpath.normpath(path) for path, _ in seen}
+                hit = next((hit for hit in hits if hit), None)
+                if hit:  # beside an includer that was found at a rank: clang goes on from there
+                    work.append((hit[0], hit[1] if hit[1] >= 0 else -10 - place if place >= 0 else place))
+    return {path for path, _ in seen}
 
 
 def places(start):
@@ -67,4 +73,5 @@ def taken(tree, directory, name, rank):
     parts = path.split("/")
     parents = {posixpath.normpath("/".join(parts[:at])) for at in range(2, len(parts))}
     exist = parents <= {"/", *DIRECTORIES}
-    return (path, -1 if name[:1] == "/" else rank) if exist and posixpath.normpath(path) in tree else None
+    path = posixpath.normpath(path)  # there are no links
+    return (path, -1 if name[:1] == "/" else rank) if exist and path in tree else None

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - files and texts of a case stand together
 import pytest
 
 from fleetcc.includes import Scanner
@@ -19,13 +20,13 @@ def test_quoted_names_are_looked_for_beside_the_includer_then_along_the_path():
 def test_the_source_comes_first():
     disk = MemoryDisk({SOURCE: '#include "a.h"', "/w/a.h": ""})
     closure = Scanner(disk).scan(unit(forced=["a.h"]))
-    assert list(closure.files)[0] == SOURCE.encode()
+    assert next(iter(closure.files)) == SOURCE.encode()
 
 
 def test_directories_are_taken_from_the_working_directory_and_dots_kept():
     disk = MemoryDisk({"/w/s/m.c": '#include "../a.h"\n#include <b.h>', "/w/a.h": "", "/w/i/b.h": ""})
     found = scanned(disk, source="s//m.c", angled=["./s/../i//"])
-    assert found == {"/w/s/m.c", "/w/s/../a.h", "/w/s/../i/b.h"}
+    assert found == {"/w/s/m.c", "/w/s/../a.h", "/w/a.h", "/w/s/../i/b.h"}
 
 
 def test_dots_are_taken_as_the_kernel_takes_them():
@@ -248,3 +249,35 @@ def test_every_directory_that_was_consulted_is_told():
 def test_files_that_include_each_other_end():
     disk = MemoryDisk({SOURCE: '#include "a.h"', "/w/a.h": '#include "b.h"', "/w/b.h": '#include "a.h"'})
     assert scanned(disk) == {SOURCE, "/w/a.h", "/w/b.h"}
+
+
+def test_headers_that_include_each_other_across_directories_end():
+    texts = {
+        f"/w/{each}/x.h": "".join(f'#include "../{other}/x.h"\n' for other in "abcdefgh")
+        for each in "abcdefgh"
+    }
+    disk = MemoryDisk({SOURCE: '#include "a/x.h"', **texts})
+    found = scanned(disk)
+    assert found >= {SOURCE, *texts, "/w/a/../b/x.h"}
+    assert len(found) < 100
+
+
+def test_links_that_lead_back_end():
+    disk = MemoryDisk(
+        {SOURCE: '#include "self/x.h"', "/w/x.h": '#include "self/y.h"', "/w/y.h": '#include "self/x.h"'}
+    )
+    disk.link("/w/self", ".")
+    disk.begin()
+    found = scanned(disk)
+    assert found >= {SOURCE, "/w/self/x.h", "/w/self/self/y.h"}
+    assert len(found) < 100
+
+
+def test_a_way_round_over_a_link_is_no_shorter_path():
+    disk = MemoryDisk({
+        SOURCE: '#include "l/../s/x.h"', "/w/s/x.h": "#include_next <no.h>", "/v/d/e": "",
+        "/v/s/x.h": '#include "y.h"', "/v/s/y.h": "",
+    })  # fmt: skip
+    disk.link("/w/l", "/v/d")
+    disk.begin()
+    assert scanned(disk) == {SOURCE, "/w/l/../s/x.h", "/w/l/../s/y.h"}

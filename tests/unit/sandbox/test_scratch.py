@@ -26,8 +26,8 @@ def collect(upper, tree):
     """Collect from them. The descriptor is older than whatever the program does to modes."""
     scratch = Scratch(os.open(upper, os.O_RDONLY | os.O_DIRECTORY))
 
-    def collected(*returns, **limits):
-        return scratch.collect(os.fsencode(tree), returns, **limits)
+    def collected(*returns, existing=(), **limits):
+        return scratch.collect(os.fsencode(tree), returns, existing, **limits)
 
     yield collected
     scratch.close()
@@ -184,6 +184,27 @@ def test_too_many_bytes_are_told_even_of_holes(upper, collect):
 
     assert isinstance(left, TooMuch)
     assert "locally" in left.sentence
+
+
+def test_outputs_that_were_there_are_untouched_written_or_removed(upper, tree, collect):
+    for name in ("untouched.o", "written.o", "replaced.o"):
+        write(upper / "w" / name)
+        os.utime(upper / "w" / name, ns=(0, 1))
+    write(upper / "w/written.o")
+    (upper / "w/replaced.o").unlink()
+    (upper / "w/replaced.o").mkdir()
+    write(tree / "w/of-the-tree.o")
+    write(tree / "w/gone.o")
+    if os.geteuid() == 0:
+        os.mknod(upper / "w/gone.o", 0o20000, 0)  # the overlay's mark
+    names = ("untouched.o", "written.o", "replaced.o", "of-the-tree.o", "gone.o", "removed.o", "none/x.o")
+
+    left = collect(b"/w", existing=[b"/w/" + name.encode() for name in names])
+
+    assert paths(left) == [b"/w/written.o"]
+    assert isinstance(left, Collected)
+    gone = [b"/w/gone.o"] if os.geteuid() == 0 else []
+    assert left.removed == (*gone, b"/w/removed.o", b"/w/none/x.o")
 
 
 def test_a_closed_scratch_stays_closed(upper):

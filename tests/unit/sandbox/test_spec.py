@@ -1,6 +1,7 @@
 """What the helper is told."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -35,10 +36,8 @@ def test_every_field_has_its_place():
 
 @given(WORDS, WORDS, WORDS, WORDS)
 def test_words_stay_apart_even_when_they_are_empty(arguments, variables, existing, own):
-    spec = Spec(
-        b"/", b"/cc", (b"cc", *arguments), tuple(variables), b"/", existing=tuple(existing), own=tuple(own)
-    )
-    texts = encode(spec).split(b"\0")
+    spec = Spec(b"/", b"/cc", (b"cc", *arguments), tuple(variables), b"/")
+    texts = encode(replace(spec, existing=tuple(existing), own=tuple(own))).split(b"\0")
 
     lists = ([b"cc", *arguments], variables, existing, own)
     assert texts[11:15] == [b"%d" % len(each) for each in lists]

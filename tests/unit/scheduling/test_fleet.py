@@ -22,6 +22,12 @@ BOTH = (Form.DIRECTIVES, Form.EXPANDED)
         (Facts(HostType.STOCK, 1), Needs("x", b"g++", BOTH), True),
         (Facts(HostType.STOCK, 1), Needs(None, b"g++", (Form.DIRECTIVES,)), False),
         (Facts(HostType.LOCAL, 1), Needs(None, b"g++", ()), True),
+        (Facts(HostType.FLEET, 1, takes_files=True), Needs(None, b"g++", (), files=True), True),
+        (Facts(HostType.FLEET, 1, takes_files=True), Needs(None, b"g++", ()), False),
+        (Facts(HostType.FLEET, 1, takes_files=True), Needs("x", b"g++", BOTH), False),
+        (Facts(HostType.FLEET, 1), Needs("x", b"g++", BOTH, files=True), False),
+        (Facts(HostType.FLEET, 1, frozenset({"x"})), Needs("x", b"g++", BOTH, files=True), True),
+        (Facts(HostType.STOCK, 1), Needs("x", b"g++", (), files=True), False),
     ],
 )
 def test_only_hosts_that_keep_the_bytes_can_do_a_job(facts, needs, expected):

@@ -13,8 +13,8 @@ from fleetcc.wire.pump import Content, PumpFile, Target
 MAX = 1 << 20
 
 
-def place(folder, *sent: PumpFile, cwd: bytes = b"/p", max_bytes: int = MAX) -> Place:
-    return lay_out(plan_tree(cwd, sent), cwd, os.fsencode(folder), max_bytes)
+def place(folder, *sent: PumpFile, cwd: bytes = b"/p", max_bytes: int = MAX, is_root: bool = False) -> Place:
+    return lay_out(plan_tree(cwd, sent), cwd, os.fsencode(folder), max_bytes, is_root=is_root)
 
 
 def file(name: bytes, text: bytes) -> PumpFile:
@@ -57,6 +57,24 @@ def test_the_servers_own_directories_are_its_own(tmp_path):
     found = place(tmp_path, PumpFile(b"/usr/include", Target(b"../" * 22 + b"usr/include")))
 
     assert os.readlink(found.root + b"/usr/include") == b"/usr/include"
+
+
+def test_for_a_compiler_that_sees_it_as_the_root_all_is_as_it_came(tmp_path):
+    found = place(
+        tmp_path,
+        file(b"/q/x.h", b"x"),
+        PumpFile(b"/p/absolute", Target(b"/q/x.h")),
+        PumpFile(b"/p/relative", Target(b"../q")),
+        PumpFile(b"/usr/include", Target(b"../" * 22 + b"usr/include")),
+        is_root=True,
+    )
+
+    assert os.readlink(found.root + b"/p/absolute") == b"/q/x.h"
+    assert os.readlink(found.root + b"/p/relative") == b"../q"
+    assert not os.path.lexists(found.root + b"/usr/include")
+    assert (found.prefix, found.cwd) == (b"", b"/p")
+    assert os.path.isdir(found.root + os.path.dirname(found.output))
+    assert found.client_names(b"/p/a.c:1: " + found.root + b"/x\n") == b"/p/a.c:1: " + found.root + b"/x\n"
 
 
 def test_a_root_below_a_link_is_called_by_its_real_name(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from fleetcc.errors import InternalError, ProtocolError
 from fleetcc.wire.files import (
     MAX_DIGESTS,
+    MAX_JOB_PATHS,
     Contents,
     File,
     FileJob,
@@ -333,9 +334,11 @@ def test_a_pack_is_sent_on_whatever_is_gone() -> None:
 # -- results
 
 
-def finished(result: Result, data: bytes, returns: tuple[bytes, ...] = (b"/w",)) -> Finished:
+def finished(
+    result: Result, data: bytes, returns: tuple[bytes, ...] = (b"/w",), existing: tuple[bytes, ...] = ()
+) -> Finished:
     client = opened()
-    number, _ = client.file_job(job(returns=returns))
+    number, _ = client.file_job(job(returns=returns, existing=existing))
     client.receive(b"".join(encode_bulk(Output, number, data)), 0.0)
     (event,) = say(client, result, job=number)
     assert isinstance(event, Finished)
@@ -387,6 +390,38 @@ def test_a_result_that_leaves_files_where_none_are_expected_is_an_error(
 ) -> None:
     with pytest.raises(ProtocolError, match="a Result "):
         finished(Result(0, (part("file", 0),) * count, files=files), b"")
+
+
+def test_a_compiler_may_remove_outputs_that_were_there() -> None:
+    old = (b"/w/x.o", b"/elsewhere/x.d", b"/w/x.s")
+
+    event = finished(Result(0x100, removed=old[:2]), b"", existing=old)
+
+    assert event.result.removed == old[:2]
+
+
+@pytest.mark.parametrize("existing", [(), (b"/w/x.d",)])
+def test_a_removal_of_anything_else_is_an_error(existing: tuple[bytes, ...]) -> None:
+    with pytest.raises(ProtocolError, match=r"removal of b'/w/x\.o'"):
+        finished(Result(0x100, removed=(b"/w/x.o",)), b"", existing=existing)
+
+
+def test_a_file_that_is_removed_and_left_is_an_error() -> None:
+    result = Result(0, (part("file", 0),), files=(OBJECT,), removed=(OBJECT.path,))
+
+    with pytest.raises(ProtocolError, match="removed as well"):
+        finished(result, b"", existing=(OBJECT.path,))
+
+
+@pytest.mark.parametrize("fields", ["returns", "existing"])
+def test_a_job_with_more_paths_than_fit_is_not_sent(fields: str) -> None:
+    client = opened()
+    few: dict[str, Any] = {fields: (b"/w",) * MAX_JOB_PATHS}
+    many: dict[str, Any] = {fields: (b"/w",) * (MAX_JOB_PATHS + 1)}
+    client.file_job(job(**few))
+
+    with pytest.raises(InternalError, match="101"):
+        client.file_job(job(**many))
 
 
 def test_a_text_job_leaves_no_files() -> None:

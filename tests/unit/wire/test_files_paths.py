@@ -105,6 +105,7 @@ def test_below_a_directory_is_in_it_at_any_depth(
         {"cwd": b"/"},
         {"cwd": b"/w/.."},
         {"returns": (b"/", b"/w")},
+        {"existing": (b"/w/x.o", b"/elsewhere/x.d")},
         {"environment": (b"LANG=", b"A=b=c")},
     ],
 )
@@ -125,6 +126,8 @@ def test_a_job_may_be_spelled_as_its_user_does(fields: dict[str, object]) -> Non
         ({"environment": (b"=x",)}, "NAME=value"),
         ({"returns": (b"/w", b"/w/..")}, "/w/.."),
         ({"returns": (b"w",)}, "path b'w'"),
+        ({"existing": (b"/w/x.o", b"/w/../x.o")}, "/w/../x.o"),
+        ({"existing": (b"/",)}, "path b'/'"),
     ],
 )
 def test_a_job_that_nobody_could_run_is_told_why(fields: dict[str, object], word: str) -> None:

@@ -83,7 +83,8 @@ def files_session() -> list[tuple[str, bytes]]:
     (update,) = updates(REPLICA, 1, puts)
     assert session.client_says(client.update(update)) == [Updated(update)]
     argv = (b"cc", b"-c", b"x.c")
-    job = FileJob(REPLICA, 1, b"/usr/bin/cc", argv, (b"LANG=C",), b"/w", 0o22, (b"/w",), "x.c")
+    old = (b"/w/x.d",)
+    job = FileJob(REPLICA, 1, b"/usr/bin/cc", argv, (b"LANG=C",), b"/w", 0o22, (b"/w",), "x.c", old)
     number, head = client.file_job(job)
     assert session.client_says(head) == [FilesOffered(number, job)]
     assert session.server_says(server.missing([source], 0.0)) == [Wanted((source,))]
@@ -93,7 +94,7 @@ def files_session() -> list[tuple[str, bytes]]:
     assert session.client_says(blob) == [ContentsPiece(SOURCE), ContentsEnd(is_whole=True)]
     session.server_says(server.started(number))
     left = (Left(b"/w/x.o", 0o644),)
-    output, end = server.result(number, Result(0, (Part("file", 4, 4),), files=left), [OBJECT])
+    output, end = server.result(number, Result(0, (Part("file", 4, 4),), files=left, removed=old), [OBJECT])
     session.server_says(output)
     (finished,) = session.server_says(end)
     assert isinstance(finished, Finished)
