@@ -81,7 +81,7 @@ def choose(arguments: argparse.Namespace) -> list[Case]:
     chosen = [*small, *spread(big, max(0, arguments.units - len(small)))][: arguments.units]
     part, parts = map(int, arguments.part.split("/"))
     pairs = [pair for unit in enumerate(chosen) for pair in _sets(*unit, every=arguments.every_set)]
-    mine = pairs[part - 1 :: parts]
+    mine = spread(pairs, len(pairs))[part - 1 :: parts]
     return [Case(number, *pair) for number, pair in enumerate(mine)]
 
 

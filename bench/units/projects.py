@@ -10,7 +10,9 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 WORK: Final = ROOT / "build" / "units"
@@ -48,9 +50,9 @@ def all_units(work: Path = WORK) -> list[Unit]:
     return [unit for project in (_libsodium, _box2d, _zstd, _lz4, _ujson, _grpc) for unit in project(work)]
 
 
-def spread(units: Iterable[Unit], count: int) -> list[Unit]:
-    """So many of them, from everywhere."""
-    found = list(units)
+def spread(things: Iterable[T], count: int) -> list[T]:
+    """So many of them, from everywhere, always the same."""
+    found = list(things)
     random.Random(0).shuffle(found)
     return found[:count]
 

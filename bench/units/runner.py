@@ -97,7 +97,7 @@ def _main() -> None:
     while position < len(todo) or running:
         while position < len(todo) and len(running) < work["parallel"]:
             each = todo[position]
-            said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
+            said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
             process = subprocess.Popen(
                 each["argv"], cwd=each["folder"], env={**work["environment"], **each["variables"]},
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said,

@@ -8,10 +8,13 @@ the user's own seldom name a file that is here and was not sent, so such a compi
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 # Of a flood of errors only the beginning is of interest: what is not found is fatal.
 _MOST_BYTES: Final = 64 << 10
+# Each is looked for in every directory of the search path.
+_MOST_NAMES: Final = 500
 # ASCII ones, and those of UTF-8 locales; any other byte may belong to a name.
 _MARKS: Final = "'\"`<>‘’‚“”„‹›«»「」『』"  # noqa: RUF001 - these very marks
 _QUOTES: Final = re.compile(b"|".join(mark.encode() for mark in _MARKS))
@@ -23,7 +26,7 @@ _BLANKS: Final = 6  # words in a field that may still be a name or lead to one
 def named_files(stderr: bytes, cwd: bytes, searched: Iterable[bytes]) -> Iterator[bytes]:
     """Absolute paths that the messages may mean; most do not exist."""
     directories = [os.path.join(cwd, directory) for directory in (b"", *searched)]
-    for name in dict.fromkeys(_names(stderr[:_MOST_BYTES])):
+    for name in islice(dict.fromkeys(_names(stderr[:_MOST_BYTES])), _MOST_NAMES):
         if name.startswith(b"/"):
             yield name
         else:

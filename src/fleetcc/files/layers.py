@@ -176,7 +176,11 @@ class _Building:
     def add_directory(self, path: bytes) -> None:
         trail = self._trails.of_directory(path)
         self._add(trail)
-        self._consulted.add(trail.real if trail.real is not None and trail.is_directory else path)
+        if trail.real is not None and trail.is_directory:
+            self._consulted.add(trail.real)
+        else:  # it may have gone with a directory on the way to it, which a replica may still have
+            self._consulted.add(path)
+            self._consulted |= trail.parents
 
     def layer(self) -> Layer:
         return Layer(self._entries, frozenset(self._consulted))

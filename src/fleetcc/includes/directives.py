@@ -52,6 +52,11 @@ _MODULE: Final = re.compile(
     re.DOTALL,
 )
 
+_MARKER: Final = re.compile(rb"\n# \d")
+_LINE_NAME: Final = re.compile(
+    rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)+)"', re.MULTILINE
+)
+_ESCAPE: Final = re.compile(rb"\\(.)")
 _KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.NEXT}
 _PROBE_KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.PROBE_NEXT, b"include": Kind.PROBE}
 
@@ -64,6 +69,10 @@ def parse(data: bytes, dialect: Dialect) -> Parsed:
             _assembler_names(text, parsed, data, dialect)
         else:
             _read(text, parsed, data, dialect)
+    # Over-approximated, as comments are not looked at: it only costs a file that exists.
+    if b"#line" in data or b"# line" in data or _MARKER.search(data) is not None:
+        for name in _LINE_NAME.findall(data):
+            parsed.others[Kind.LINE, _ESCAPE.sub(rb"\1", name), True] = None
     return parsed
 
 

@@ -156,6 +156,8 @@ class Graph:
             case Kind.EMBED:
                 beside = [places.beside(each, name) for each in (directory, *places.embed)]
                 self._take([*beside, *self._normal(directory, name, quoted=quoted)], found, leaf=True)
+            case Kind.LINE:
+                self._take([places.beside(places.cwd, name)], found, leaf=True)
             case Kind.ASSEMBLER | Kind.BINARY:
                 # GNU as looks in its working directory, newer ones beside the includer too, and in -I.
                 beside = [places.beside(each, name) for each in (places.cwd, directory)]

@@ -16,6 +16,7 @@ class Kind(Enum):
     EMBED = "embed"
     ASSEMBLER = ".include"
     BINARY = ".incbin"
+    LINE = "#line"  # a file whose lines messages show
 
 
 class Dialect(Enum):

@@ -28,7 +28,7 @@ class _Held:
 
 
 class Replicas:
-    """For use in any thread; `arrived` alone never waits for the disk."""
+    """For use in any thread; `arrived` and `close` never wait for the disk."""
 
     def __init__(self, directory: str, blobs: BlobStore, max_bytes: int, max_replicas: int) -> None:
         """Take part in this directory, on the file system of the blobs; raises StoreError.
@@ -69,13 +69,13 @@ class Replicas:
 
     def close(self, replica: Replica) -> None:
         """Its connection has ended. Bindings of jobs that still run are released later."""
-        with self._lock:
-            self._held[replica.directory].is_open = False
+        held = self._held.get(replica.directory)  # without the lock, which may be held over disk work
+        if held is not None:
+            held.is_open = False
 
     def arrived(self, digest: bytes, size: int) -> list[Binding]:
         """The store has got a blob: every replica may have waited for it. As `Replica.arrived`."""
-        with self._lock:
-            replicas = [held.replica for held in self._held.values()]
+        replicas = [held.replica for held in tuple(self._held.values())]  # one step, as in `close`
         return [binding for replica in replicas for binding in replica.arrived(digest, size)]
 
     def evict(self) -> None:

@@ -148,3 +148,10 @@ def found(parsed: Parsed) -> set[str]:
         prefix = "" if kind is Kind.INCLUDE else kind.value + " "
         result.add(prefix + (f'"{name.decode()}"' if quoted else f"<{name.decode()}>"))
     return result | {f"{each.kind.value} ={each.operand.decode()}" for each in parsed.computed}
+
+
+@pytest.mark.parametrize(
+    "text", [b'#line 3 "gram.y"\n', b'int x;\n # line 3 "gram.y" // more\n', b'int x;\n# 3 "gram.y" 2\n']
+)
+def test_the_file_that_a_line_directive_names_is_shown_in_messages(text):
+    assert (Kind.LINE, b"gram.y", True) in parse(text, Dialect.C).others
