@@ -84,6 +84,8 @@ def builds(site: Site, rounds: int, goals: Goals) -> None:
             shown(figures, plain)
         shown(systems.distcc_pump(site), plain)
     ours = [shown(each, plain) for each in systems.fleetcc(site, "fleetcc", rounds)]
+    for each in systems.fleetcc_alone(site, rounds):
+        shown(each, None)
     blind = []
     obstacle = served.can_hide_files()
     if obstacle is None:

@@ -1,5 +1,5 @@
 /* A compiler whose objects say when it was started: with -DSTAMP it writes the monotonic clock's nanoseconds to
- * what -o names. Everything else, above all questions about itself, it leaves to the real gcc. */
+ * what -o names. Everything else, above all questions about itself, it leaves to REAL, a gcc or g++. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
             output = argv[++i];
     }
     if (!stamps || !compiles || asks || !output) {
-        argv[0] = "/usr/bin/gcc"; /* it finds its parts by where it is */
+        argv[0] = REAL; /* it finds its parts by where it is */
         execv(argv[0], argv);
         return 127;
     }

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from bench.units import runner, served
 from bench.units.counting import Counter, counted
 from bench.units.projects import WORK, Unit, all_units, spread
 from bench.units.runner import Build, Command
+from bench.units.stamping import STAMP, make_stamping
 from tests.support.pump_client import Mirror, fill, new_mirror
 
 _FLEETCC: Final = str(BIN / "fleetcc")
@@ -164,6 +165,26 @@ def fleetcc(site: Site, name: str, rounds: int, *, blind: bool = False) -> Itera
             reasons = served.status(environment)["by_reason"]
             if reasons.get("remote", 0) != len(site.units) * (number + 1):
                 raise SystemExit(f"not every compile of {title} ran on the server: {reasons}")
+
+
+def fleetcc_alone(site: Site, rounds: int) -> Iterator[Figures]:
+    """The same files and messages, and no compiler that drives all else out of the processor's caches."""
+    folder = site.folder / "alone"
+    with ExitStack() as stack:
+        server = stack.enter_context(served.fleetccd(folder, SERVER_SLOTS))
+        make_stamping(folder / "tools", "g++")
+        variables = {
+            "PATH": f"{folder / 'tools'}:{site.environment['PATH']}",
+            "FLEETCC_DIR": str(folder / "agent"),
+            "FLEETCC_HOSTS": served.hosts(server.port, site.parallel),
+        }
+        agent = stack.enter_context(served.agent({**site.environment, **variables}))
+        watched = (agent.pid, server.process.pid)
+        commands = [replace(each, argv=(*each.argv, STAMP)) for each in site.commands((_FLEETCC,))]
+        for number in range(rounds + 1):
+            figures = site.build("fleetcc, rebuild, free compiler", commands, variables, None, watched)
+            if number:
+                yield figures
 
 
 # -- parts

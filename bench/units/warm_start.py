@@ -12,8 +12,8 @@ from bench.support import BIN
 from bench.units import runner, served
 from bench.units.counting import counted
 from bench.units.runner import Command
+from bench.units.stamping import STAMP, make_stamping
 
-_HERE: Final = Path(__file__).resolve().parent
 _WARM_UP: Final = 10
 _SMALL_UNITS: Final = 200
 
@@ -24,16 +24,12 @@ def time_to_start(
     """Milliseconds from the last byte to the compiler's first instruction, one job after the other: of jobs
     whose files are all there, and of jobs for which a source has to be uploaded.
     """
-    tools = folder / "tools"
-    tools.mkdir()
-    subprocess.run(
-        ["/usr/bin/gcc", "-O2", "-static", _HERE / "stamping_compiler.c", "-o", tools / "gcc"], check=True
-    )
+    make_stamping(folder / "tools", "gcc")
     work = folder / "stamped"
     work.mkdir()
     variables = {
         **environment,
-        "PATH": f"{tools}:{environment['PATH']}",
+        "PATH": f"{folder / 'tools'}:{environment['PATH']}",
         "FLEETCC_DIR": str(folder / "stamper"),
     }
     warm: list[float] = []
@@ -56,7 +52,7 @@ def time_to_start(
 
 def _start(work: Path, source: str, variables: Mapping[str, str]) -> float:
     """Compile; when its compiler began, on the monotonic clock."""
-    command = [str(BIN / "fleetcc"), "gcc", "-DSTAMP", "-c", source, "-o", "stamp.o"]
+    command = [str(BIN / "fleetcc"), "gcc", STAMP, "-c", source, "-o", "stamp.o"]
     subprocess.run(command, cwd=work, env=dict(variables), check=True)
     return int((work / "stamp.o").read_text()) / 1e9
 

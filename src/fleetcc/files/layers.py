@@ -180,7 +180,7 @@ class _Building:
             self._consulted.add(trail.real)
         else:  # it may have gone with a directory on the way to it, which a replica may still have
             self._consulted.add(path)
-            self._consulted |= trail.parents
+            self._consulted.add(trail.last)
 
     def layer(self) -> Layer:
         return Layer(self._entries, frozenset(self._consulted))

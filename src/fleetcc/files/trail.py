@@ -27,6 +27,7 @@ class Trail:
     entries: dict[bytes, Entry]
     parents: frozenset[bytes]  # the directories whose names decided about the way
     links: int = 0  # that were followed
+    last: bytes = b"/"  # the last of the parents: where it ended, if it ended at nothing
 
 
 class Trails:
@@ -80,9 +81,9 @@ class Trails:
             return self._follow(trail, place, step, parents)
         if isinstance(step, Directory):
             entries = {**trail.entries, place: step}
-            return replace(trail, real=place, entries=entries, parents=parents)
+            return replace(trail, real=place, entries=entries, parents=parents, last=here)
         real = place if step else None
-        return replace(trail, real=real, is_directory=False, parents=parents)
+        return replace(trail, real=real, is_directory=False, parents=parents, last=here)
 
     def _follow(self, trail: Trail, place: bytes, link: Link, parents: frozenset[bytes]) -> Trail:
         entries = {**trail.entries, place: link}

@@ -26,7 +26,8 @@ _BY_STAGE: Final = {
     Stage.NAMESPACES: _CONTAINER,
     Stage.IDENTITY: _CONTAINER,
     Stage.PROC: "the container hides parts of /proc: docker run --security-opt systempaths=unconfined, "
-    "or podman run --security-opt unmask=ALL; in a systemd unit, lift ProtectKernelTunables, ProtectKernelLogs",
+    "or podman run --security-opt unmask=ALL; in a systemd unit, "
+    "lift ProtectKernelTunables and ProtectKernelLogs",
     Stage.OVERLAY: "overlays in user namespaces need Linux 5.11, and a --state-dir on ext4, xfs or btrfs, "
     "which in a container is a volume",
     Stage.TREE: "choose another --state-dir",
