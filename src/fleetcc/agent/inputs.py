@@ -205,12 +205,15 @@ class Inputs:
 
     async def own_directories(
         self, invocation: Invocation, words: tuple[bytes, ...], language: bytes
-    ) -> tuple[bytes, ...]:
-        """Where the compiler looks for headers with these options, as real paths. Raises CannotShipError."""
+    ) -> dict[bytes, bytes]:
+        """Where the compiler looks for headers with these options, by its own spelling the real path.
+
+        Raises CannotShipError.
+        """
         async with self._turn:
             self._disk.begin()
             search = await self._search(invocation, words, language)
-            return tuple(self._real(invocation.cwd, path) for path in search.angled)
+            return {path: self._real(invocation.cwd, path) for path in search.angled}
 
     def learn(self, prepared: Prepared, spoken: Spoken) -> bool:
         """A compile has failed: was it for lack of files that are here? They are sent from now on."""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from fleetcc.agent.inputs import CannotShipError, Inputs, Invocation, Prepared
 from fleetcc.agent.plan import Send
 from fleetcc.agent.pump_names import Question, names
-from fleetcc.agent.pump_rule import local_rule
+from fleetcc.agent.pump_rule import local_rule, names_in
 from fleetcc.agent.pump_texts import PumpTexts
 from fleetcc.backends.link import PumpOrder, PumpUnfitError, StaleError
 from fleetcc.backends.pump import PumpFiles, PumpSpoken
@@ -68,6 +68,8 @@ class PumpWay:
         self._terms = terms
         self._compiler = compiler
         self._made: tuple[Prepared, PumpOrder] | None = None
+        self._names: frozenset[bytes] = frozenset()  # absolute ones that the order tells
+        self._own: tuple[bytes, ...] = ()  # how the names of the host's own headers begin
 
     def order(self, prepared: Prepared) -> PumpOrder | None:
         """The order, when it has been made of these files."""
@@ -103,30 +105,44 @@ class PumpWay:
             self._memory.note_unfit(self._key, scan.closure)
 
     def accepted(self, spoken: PumpSpoken) -> PumpSpoken:
-        """What the launcher shall write; raises PumpUnfitError when something in it would be other here."""
-        if self._compilation.depfile is None or spoken.status:
+        """What the launcher shall write; raises PumpUnfitError when something in it would be other here.
+
+        The host always sends the dependencies: they prove by which names its compiler called the files.
+        """
+        if spoken.status:
             return spoken
         rule = local_rule(spoken.dependencies, self._compilation.family)
         if rule is None:
             raise PumpUnfitError("a name in its dependencies that compilers write in several ways")
+        for name in names_in(rule):
+            if name[:1] == b"/" and name not in self._names and not name.startswith(self._own):
+                raise PumpUnfitError(f"its compiler calls a file {name.decode(errors='backslashreplace')}")
         return dataclasses.replace(spoken, dependencies=rule)
 
     @property
     def _key(self) -> UnfitKey:
         return self._invocation.cwd, self._invocation.argv
 
-    def _files(self, prepared: Prepared, own: tuple[bytes, ...]) -> tuple[PumpFile, ...]:
+    def _files(self, prepared: Prepared, own: Mapping[bytes, bytes]) -> tuple[PumpFile, ...]:
         """In a thread."""
         (scan,) = prepared.scans
         (layer,) = scan.layers
         shipment = self._shipment
-        asked = Question(self._invocation.cwd, shipment.sources[0], shipment.forced, self._terms.system, own)
+        asked = Question(
+            self._invocation.cwd,
+            shipment.sources[0],
+            shipment.forced,
+            self._terms.system,
+            tuple(own.values()),
+        )
         called = names(asked, scan, layer.entries)
         self._look_at(called, layer.entries)
         files = PumpFiles()
-        for path in own:
+        for path in own.values():
             files.add_system_directory(path)
         absolute_names = {path: name for path, name in called.items() if name is not None}
+        self._names = frozenset(absolute_names.values())
+        self._own = tuple(path.rstrip(b"/") + b"/" for each in own.items() for path in each)
         gone = files.add_entries(layer.entries, self._memory.texts.packed, absolute_names)
         if gone is not None:
             raise StaleError(f"{gone.decode(errors='backslashreplace')} has changed")
@@ -146,6 +162,8 @@ class PumpWay:
                 raise PumpUnfitError(f"{path.decode(errors='backslashreplace')}: {found.obstacle}")
             if found.is_once and once.setdefault(entry.digest, path) != path:
                 raise PumpUnfitError("two files of one content, which compilers tell apart by their times")
+            if found.is_odd and any(called.values()):
+                raise PumpUnfitError(f"{path.decode(errors='backslashreplace')} includes by an odd name")
             computes = computes or found.computes
             has_absolute = has_absolute or found.has_absolute
         if computes and has_absolute:

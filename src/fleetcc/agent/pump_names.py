@@ -37,6 +37,8 @@ def names(asked: Question, scan: Scan, entries: Mapping[bytes, Entry]) -> dict[b
     starts = tuple(map(_directory, (asked.source, *asked.forced)))
     absolutes = _roots(asked.cwd, (path for path in (*roots, *starts) if path[:1] == b"/"))
     relatives = _roots(asked.cwd, (path for path in (*roots, *starts) if path[:1] != b"/"))
+    # What compilers leave in a name, a scan does not tell: /p/./a.h
+    odd = _roots(asked.cwd, (p for p in (*roots, *starts) if absolute(asked.cwd, p) != p.rstrip(b"/")))
     for root in relatives:
         ways.real(root[:-1])  # does it climb out of the root of all?
     system = _roots(asked.cwd, asked.system)
@@ -51,6 +53,8 @@ def names(asked: Question, scan: Scan, entries: Mapping[bytes, Entry]) -> dict[b
         is_absolute = path.startswith(absolutes)
         if is_absolute == path.startswith(relatives):
             raise PumpUnfitError(f"{_shown(path)} may be called by another name")
+        if is_absolute and path.startswith(odd):
+            raise PumpUnfitError(f"{_shown(path)} is found by an odd name")
         if is_absolute and real != path and path.startswith(system):
             raise PumpUnfitError(f"{_shown(path)} may be called by its real name")
         name = path if is_absolute else None

@@ -35,6 +35,12 @@ def local_rule(rule: bytes, family: Family) -> bytes | None:
     return write(targets.split(b" "), names.split(b" ")) + b"\n" + phony
 
 
+def names_in(rule: bytes) -> list[bytes]:
+    """The files that a rule names, which came out of `local_rule`."""
+    first = _BROKEN.sub(b" ", rule).partition(b"\n")[0]
+    return first.partition(b": ")[2].split(b" ")
+
+
 def _gcc(targets: list[bytes], names: list[bytes]) -> bytes:
     text, column = targets[0], len(targets[0])
     for index, name in enumerate([*targets[1:], *names], 1):

@@ -19,7 +19,7 @@ _MOST_FINDINGS: Final = 200_000
 # What may stand within a directive.
 _BLANK: Final = rb"(?:[ \t\f\v]|\\\r?\n|/\*.*?\*/)*"
 _INCLUDE: Final = re.compile(
-    rb"(?:\#|%:|\?\?=)" + _BLANK + rb"(?:include(?:_next)?|import)(?![A-Za-z0-9_])" + _BLANK + rb"(.?.?)",
+    rb"(?:\#|%:|\?\?=)" + _BLANK + rb"(?:include(?:_next)?|import)(?![A-Za-z0-9_])" + _BLANK + rb"([^\n]*)",
     re.DOTALL,
 )
 _READS_RAW: Final = re.compile(
@@ -28,6 +28,8 @@ _READS_RAW: Final = re.compile(
 )
 _ONCE: Final = re.compile(rb"pragma[ \t]+once|_Pragma|(?:\#|%:)[ \t]*import(?![A-Za-z0-9_])")
 _ABSOLUTE: Final = re.compile(rb'["<]/')
+# Compilers call what is included as "./a.h" or "b//a.h" so, where they call it by an absolute name.
+_ODD: Final = re.compile(rb'["<](?:(?:[^">\n]*/)?\./|[^">\n]*//)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Findings:
     is_once: bool = False  # compilers tell it from others by more than its name
     computes: bool = False  # it includes a name that macros give
     has_absolute: bool = False  # it has what may be an absolute name
+    is_odd: bool = False  # it includes something by a name with an empty part, or may do so
 
 
 def findings(text: bytes) -> Findings:
@@ -46,18 +49,20 @@ def findings(text: bytes) -> Findings:
         return Findings("a macro that tells a time or the source's own name")
     if _READS_RAW.search(text):
         return Findings("a file that is not read as source")
-    computes = False
+    computes = is_odd = False
     for found in _INCLUDE.finditer(text):
         name = found[1]
         if name[:1] not in {b'"', b"<"}:
             computes = True
-        elif name[1:] == b"/":
+        elif name[1:2] == b"/":
             return Findings("an include by an absolute name")
+        is_odd = is_odd or _ODD.match(name) is not None
     return Findings(
         "",
         is_once=_ONCE.search(text) is not None,
         computes=computes,
         has_absolute=_ABSOLUTE.search(text) is not None,
+        is_odd=is_odd or (computes and _ODD.search(text) is not None),
     )
 
 

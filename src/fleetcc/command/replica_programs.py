@@ -98,6 +98,7 @@ def _handed_on(walk: ReplicaWalk, pending: Found | None, word: bytes, prefix: Sp
         return None
     if found.part in _DRIVER_ONLY:
         walk.stop(Reason.UNKNOWN_OPTION, word)
+        return None  # -Xpreprocessor of -Xpreprocessor has no end
     if found.separate:
         return found
     found.handle(walk, found, (*prefix, word), found.value)

@@ -6,7 +6,7 @@ from fleetcc.agent.inputs import Scan
 from fleetcc.agent.pump_names import Question, names
 from fleetcc.backends.link import PumpUnfitError
 from fleetcc.includes.closure import Closure
-from fleetcc.includes.unit import Search
+from fleetcc.includes.unit import Search, absolute
 from fleetcc.wire.files import Entry, Link
 
 CWD = b"/p/build"
@@ -22,7 +22,7 @@ def called(
     links: dict[bytes, Entry] | None = None,
 ) -> dict[bytes, bytes | None]:
     """What is said of the files of a closure whose first one is the source."""
-    whole = source if source.startswith(b"/") else CWD + b"/" + source
+    whole = absolute(CWD, source)
     closure = Closure(dict.fromkeys((whole, *files)), frozenset(), ())
     scan = Scan(closure, (), Search(quote, (*angled, b"/usr/include")))
     asked = Question(CWD, source, forced, system, (b"/usr/include",))
@@ -57,6 +57,8 @@ def test_a_forced_file_is_called_as_the_option_spells_it() -> None:
 
 UNFIT = {
     "relative or absolute": ([b"/p/build/inc/a.h"], {"source": b"a.c", "angled": (b"/p/build/inc",)}),
+    "an odd search directory": ([b"/p/inc/a.h"], {"angled": (b"/p/./inc",)}),
+    "an odd source": ([], {"source": b"/p//src/a.c"}),
     "nobody knows from where": ([b"/elsewhere/a.h"], {}),
     "two absolute names": ([b"/p/inc/sub/../a.h", b"/p/inc/a.h"], {}),
     "two places for one file": ([b"/p/inc/a.h", b"/p/build/x/a.h"],

@@ -37,6 +37,11 @@ def test_what_a_host_would_make_something_else_of_is_found(text: bytes) -> None:
         (b'#include NAME\nchar *p = "/etc";\n', Findings("", computes=True, has_absolute=True)),
         (b"#pragma once\n", Findings("", is_once=True)),
         (b"#include", Findings("", computes=True)),
+        (b'#include "./a.h"\n', Findings("", is_odd=True)),
+        (b"#include <a/./b.h>\n", Findings("", is_odd=True)),
+        (b'#include "a//b.h"\n', Findings("", is_odd=True)),
+        (b'#include "../a/../b.h" // ./c\nchar *p = "./q";\n', Findings("")),
+        (b'#define NAME "./a.h"\n#include NAME\n', Findings("", computes=True, is_odd=True)),
     ],
 )
 def test_the_rest_is_told_by_its_parts(text: bytes, expected: Findings) -> None:

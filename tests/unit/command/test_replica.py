@@ -368,3 +368,9 @@ def test_any_words_get_a_verdict(line: list[bytes], compiler: Compiler) -> None:
     assert len(verdict.outputs) in {0, len(verdict.sources)}
     assert verdict.write_directories[0] == b"."
     assert verdict.dependency_argv(0)[-1] == verdict.label
+
+
+@pytest.mark.parametrize("word", [b"-Xpreprocessor", b"-Xclang"])
+def test_a_word_that_hands_itself_on_has_an_end(word: bytes) -> None:
+    verdict = replica_shipment([b"cc", b"-c", b"a.c", *([word] * 6), b"x"], CLANG, {}, {}.get)
+    assert isinstance(verdict, LocalOnly)
