@@ -80,9 +80,8 @@ def distccd(folder: Path, slots: int) -> Iterator[Server]:
 @contextmanager
 def agent(environment: Mapping[str, str]) -> Iterator[psutil.Process]:
     """A fleetcc agent of its own for this environment."""
-    subprocess.run(
-        [BIN / "fleetcc", "agent", "start"], env=dict(environment), check=True, capture_output=True
-    )
+    command = [str(BIN / "fleetcc"), "agent", "start"]
+    subprocess.run(command, env=dict(environment), check=True, stdout=subprocess.DEVNULL)
     folder = Path(environment["FLEETCC_DIR"])
     try:
         yield psutil.Process(int(status(environment)["pid"]))

@@ -243,10 +243,9 @@ class FleetSession:
         ticket, replica = self._demand.use(), self._replica
         assert replica is not None  # the protocol takes no such job before it has told one
         binding = replica.bind(job)
-        if binding is None:
+        if not isinstance(binding, Binding):
             self._service.gate.leave(ticket)
-            text, remedy = "the replica is not here any more", "say everything again"
-            self._outbox.write(self._protocol.failed(number, ErrorCode.REPLICA_GONE, text, remedy))
+            self._outbox.write(self._protocol.failed(number, *binding))
             self._demand.refill()
             return
         self._service.gate.bind(ticket, printable(job.label), partial(self._waited_too_long, number))

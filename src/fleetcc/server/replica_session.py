@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
+Refusal = tuple[ErrorCode, str, str]  # with text and remedy
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:
@@ -57,6 +59,7 @@ class ReplicaSession:
         self._write = write
         self._listener = listener
         self.obstacle = ""  # why there is no replica
+        self._was_full = False  # and no job has had all of its files since
         self._replica: Replica | None = None
         self._told = b""  # the id that the client knows
         self._mine: set[Binding] = set()
@@ -92,13 +95,22 @@ class ReplicaSession:
             self._tell_state()
             return
         except ReplicaFullError as error:
-            _log.info("a replica begins again: %s", error)
-            failed = self._replica.give_up(str(error))
+            self._full(self._replica, str(error))
+        self.work()
+
+    def _full(self, replica: Replica, why: str) -> None:
+        """It holds what the client has ever told of: it begins again, unless that was of no use just now."""
+        _log.info("a replica begins again: %s", why)
+        failed = replica.give_up(why)
+        if self._was_full:
+            self.obstacle = f"{why}; raise --store-size"
+            self._listener.refused()
+        else:
+            self._was_full = True
             for binding in failed:  # the client says everything again, and sends the jobs again
                 binding.state = BindingState.CHANGED
-            self.settled(failed)
             self._tell_state()
-        self.work()
+        self.settled(failed)
 
     def contents(self, piece: ContentsBegin | ContentsPiece | ContentsEnd) -> None:
         """Blobs that were asked for."""
@@ -110,18 +122,19 @@ class ReplicaSession:
         self.settled(self._replica.gone(gone.digests))
         self.work()
 
-    def bind(self, job: FileJob) -> Binding | None:
-        """The tree for a job; None: the replica is not here any more, which the client is told.
-
-        Raises ProtocolError.
-        """
+    def bind(self, job: FileJob) -> Binding | Refusal:
+        """The tree for a job, or why there is none. Raises ProtocolError."""
         assert self._replica is not None
+        if self.obstacle:
+            return ErrorCode.STORE_FULL, self.obstacle, "compile it elsewhere"
         try:
             binding = self._replica.bind(job.replica, job.update)
         except ReplicaGoneError:
             self._tell_state()
-            return None
+            return ErrorCode.REPLICA_GONE, "the replica is not here any more", "say everything again"
         self._mine.add(binding)
+        if binding.state is BindingState.READY:
+            self._was_full = False
         self.work()
         return binding
 
@@ -138,6 +151,8 @@ class ReplicaSession:
         """What became of jobs, some of them perhaps of this connection."""
         for binding in bindings:
             if binding in self._mine:
+                if binding.state is BindingState.READY:
+                    self._was_full = False
                 self._listener.settled(binding)
 
     def work(self) -> None:

@@ -219,6 +219,8 @@ class Replica:
             self._arrivals = set()
         lacking = tree.disk.apply(wanted)
         with self._lock:
+            if self._arrivals is None:  # it was given up meanwhile
+                return []
             for path, entry in tree.settle(wanted, lacking, self._arrivals):
                 self._lookup.want(path, entry)
             self._arrivals = None

@@ -18,7 +18,7 @@ from fleetcc.store.errors import StoreError, StoreFullError
 from fleetcc.store.replicas import Replicas
 from fleetcc.store.tree_disk import TreeDisk
 from fleetcc.wire.files import Contents, Directory, Entry, File, FileJob, Gone, Missing, ReplicaState, Update
-from fleetcc.wire.fleet import Blob, Frame, FrameReader, Hello, Message, encode, encode_bulk
+from fleetcc.wire.fleet import Blob, ErrorCode, Frame, FrameReader, Hello, Message, encode, encode_bulk
 from fleetcc.wire.fleet_requests import Updated
 from fleetcc.wire.fleet_server import FleetServer
 
@@ -131,9 +131,9 @@ class Client:
     def bind(self, number: int | None = None) -> Binding | None:
         """A job that needs what was said so far."""
         update = self.number if number is None else number
-        return self.session.bind(
-            FileJob(self.state.replica, update, b"/bin/cc", (b"cc",), (), b"/src", 0o22, (b"/src",))
-        )
+        job = FileJob(self.state.replica, update, b"/bin/cc", (b"cc",), (), b"/src", 0o22, (b"/src",))
+        bound = self.session.bind(job)
+        return bound if isinstance(bound, Binding) else None
 
     def send(self, *blobs: bytes, false: bytes = b"") -> None:
         """Blobs that were asked for; `false`: what is sent in their stead."""
@@ -301,7 +301,21 @@ async def test_what_is_said_of_a_replica_that_was_evicted_is_passed_over_and_the
     assert client.state.replica != old.replica
 
     job = FileJob(old.replica, 0, b"/bin/cc", (b"cc",), (), b"/src", 0o22, (b"/src",))
-    assert client.session.bind(job) is None
+    refused = client.session.bind(job)
+    assert not isinstance(refused, Binding)
+    assert refused[0] is ErrorCode.REPLICA_GONE
+
+
+async def test_a_replica_that_is_full_again_at_once_is_none(server: Server, client: Client) -> None:
+    old = client.state
+    for _ in range(2):
+        assert not client.session.obstacle
+        client.session.updated(Update(client.state.replica, 1, {b"/big": File(b"d" * 32, 1 << 50, 0)}))
+    assert "--store-size" in client.session.obstacle
+    job = FileJob(old.replica, 0, b"/bin/cc", (b"cc",), (), b"/src", 0o22, (b"/src",))
+    refused = client.session.bind(job)
+    assert not isinstance(refused, Binding)
+    assert refused[0] is ErrorCode.STORE_FULL
 
 
 async def test_the_next_connection_finds_its_replica_as_it_was(server: Server, client: Client) -> None:
