@@ -15,7 +15,7 @@ _DECIDING: Final = (
 
 
 def for_terminal(argv: Sequence[bytes], environment: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
-    """The command as it must be said to a compiler that does not see the terminal which its messages go to."""
+    """The command as a compiler must be told it that does not see the terminal its messages go to."""
     terminal = environment.get(b"TERM", b"dumb")
     if terminal == b"dumb" or environment.get(b"GCC_COLORS") == b"" or environment.get(b"NO_COLOR"):
         return tuple(argv)

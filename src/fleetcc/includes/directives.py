@@ -53,9 +53,7 @@ _MODULE: Final = re.compile(
 )
 
 _MARKER: Final = re.compile(rb"\n# \d")
-_LINE_NAME: Final = re.compile(
-    rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)+)"', re.MULTILINE
-)
+_LINE_NAME: Final = re.compile(rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)+)"', re.MULTILINE)
 _ESCAPE: Final = re.compile(rb"\\(.)")
 _KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.NEXT}
 _PROBE_KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.PROBE_NEXT, b"include": Kind.PROBE}
