@@ -1,7 +1,8 @@
 # make demo | make test | make bench | make setup; each sets up what it needs, once.
 
 PYTHON ?= python3
-JOBS ?= 2
+# Tests wait more than they compute.
+JOBS ?= $(shell expr 2 \* $$(nproc))
 ROUNDS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
