@@ -19,13 +19,13 @@ from fleetcc.agent.misses import named_files
 from fleetcc.backends.link import FileOrder, Spoken, StaleError
 from fleetcc.command.colours import for_terminal
 from fleetcc.command.environment import travelling
-from fleetcc.command.markers import marked_files
 from fleetcc.command.replica import SCANNED, Shipment
 from fleetcc.files.digests import ChangedError, Digests
 from fleetcc.files.disk import RealDisk
 from fleetcc.files.layers import Layer, Layers
 from fleetcc.files.trail import Trails
 from fleetcc.includes.closure import Closure
+from fleetcc.includes.directives import marked_files
 from fleetcc.includes.disk import Listing, Stamp
 from fleetcc.includes.scanner import Scanner
 from fleetcc.includes.unit import Search, Unit, absolute
@@ -282,16 +282,7 @@ class Inputs:
         return search
 
     async def _scan(self, invocation: Invocation, shipment: Shipment, index: int, search: Search) -> Scan:
-        unit = Unit(
-            cwd=invocation.cwd,
-            source=shipment.sources[index],
-            search=search,
-            language=shipment.languages[index],
-            forced=shipment.forced,
-            definitions=shipment.definitions,
-            trigraphs=shipment.trigraphs,
-            family=shipment.family,
-        )
+        unit = unit_of(shipment, index, search, invocation.cwd)
         self.counts.scans += 1
         if unit in self._scanned:
             closure = self._scanner.scan(unit)
@@ -390,6 +381,20 @@ class Inputs:
 
     async def _in_thread(self, function: Callable[..., R], *arguments: object) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
+
+def unit_of(shipment: Shipment, index: int, search: Search, cwd: bytes) -> Unit:
+    """One of a command's sources, for the scanner."""
+    return Unit(
+        cwd=cwd,
+        source=shipment.sources[index],
+        search=search,
+        language=shipment.languages[index],
+        forced=shipment.forced,
+        definitions=shipment.definitions,
+        trigraphs=shipment.trigraphs,
+        family=shipment.family,
+    )
 
 
 def _where_else(paths: Iterable[bytes], unit: Unit) -> tuple[bytes, ...]:

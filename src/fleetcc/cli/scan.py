@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import click
 
+from fleetcc.agent.inputs import unit_of
 from fleetcc.command.replica import SCANNED, LocalOnly, Shipment, replica_shipment
 from fleetcc.errors import UsageError
 from fleetcc.files.disk import RealDisk
 from fleetcc.includes.closure import Closure
 from fleetcc.includes.scanner import Scanner
-from fleetcc.includes.unit import Search, Unit, absolute
+from fleetcc.includes.unit import Search, absolute
 from fleetcc.settings import printable
 from fleetcc.toolchain.contents import UnidentifiedError
 from fleetcc.toolchain.identify import identify
@@ -111,7 +112,7 @@ def _scanned(given: _Command, disk: RealDisk) -> _Report:
             report.files[absolute(given.cwd, shipment.sources[index])] = "source"
             continue
         start = time.perf_counter()
-        unit = _unit(given, index, _search(given, searches, language))
+        unit = unit_of(given.shipment, index, _search(given, searches, language), given.cwd)
         searched = time.perf_counter()
         closure = scanner.scan(unit)
         scanned = time.perf_counter()
@@ -133,20 +134,6 @@ def _search(given: _Command, searches: Searches, language: bytes) -> Search:
     argv0, words = shipment.argv[0], shipment.search_words
     asked = question(given.program, argv0, environment, language, words, cwd)
     return searches.find(asked, environment, cwd)
-
-
-def _unit(given: _Command, index: int, search: Search) -> Unit:
-    shipment = given.shipment
-    return Unit(
-        cwd=given.cwd,
-        source=shipment.sources[index],
-        search=search,
-        language=shipment.languages[index],
-        forced=shipment.forced,
-        definitions=shipment.definitions,
-        trigraphs=shipment.trigraphs,
-        family=shipment.family,
-    )
 
 
 def _take(report: _Report, given: _Command, index: int, closure: Closure) -> None:

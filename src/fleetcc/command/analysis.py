@@ -7,8 +7,9 @@ it named in the Compilation (`preprocessed_input`, `forced_includes`).
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from fleetcc.command.environment import STAYING
 from fleetcc.command.forms import Wishes, choose_forms
-from fleetcc.command.languages import kind_of
+from fleetcc.command.languages import is_cxx_driver, kind_of
 from fleetcc.command.markers import has_line_markers, names_directory
 from fleetcc.command.outputs import derived_depfile, derived_output
 from fleetcc.command.response import EndlessResponseFilesError, ReadFile, expand
@@ -22,22 +23,6 @@ __all__ = ["Compilation", "Depfile", "LocalOnly", "analyze", "has_line_markers",
 _WHOLE_COMMAND: Final = frozenset(
     {Reason.NOT_A_COMPILE, Reason.PREPROCESS_ONLY, Reason.DEPENDENCIES_ONLY, Reason.SYNTAX_ONLY}
 )
-
-# Variables that make a compiler write or run something else than the command line says.
-_ENVIRONMENT: Final = {
-    b"DEPENDENCIES_OUTPUT": Reason.DEPENDENCY_ENVIRONMENT,
-    b"SUNPRO_DEPENDENCIES": Reason.DEPENDENCY_ENVIRONMENT,
-    b"CCC_OVERRIDE_OPTIONS": Reason.OTHER_PROGRAMS,
-    b"CCC_ADD_ARGS": Reason.OTHER_PROGRAMS,
-    b"QA_OVERRIDE_GCC3_OPTIONS": Reason.OTHER_PROGRAMS,
-    b"GCC_COMPARE_DEBUG": Reason.SIDE_OUTPUT,
-    b"GCC_EXEC_PREFIX": Reason.OTHER_PROGRAMS,
-    b"COMPILER_PATH": Reason.OTHER_PROGRAMS,
-    b"CC_PRINT_OPTIONS": Reason.SIDE_OUTPUT,
-    b"CC_PRINT_HEADERS": Reason.SIDE_OUTPUT,
-    b"CC_LOG_DIAGNOSTICS": Reason.SIDE_OUTPUT,
-    b"CC_PRINT_PROC_STAT": Reason.SIDE_OUTPUT,
-}
 
 # configure's and distcc's names for probes.
 _PROBES: Final = (b"conftest.", b"tmp.conftest.")
@@ -76,8 +61,8 @@ def _obstacle(walk: Walk, environment: Mapping[bytes, bytes]) -> LocalOnly | Non
         return LocalOnly(*walk.obstacles[0])
     if walk.listed_depfile is not None and (walk.asks_dependencies or walk.depfile is not None):
         return LocalOnly(Reason.UNKNOWN_OPTION, b"-Wp,-MD," + walk.listed_depfile)
-    for name in environment.keys() & _ENVIRONMENT.keys():
-        return LocalOnly(_ENVIRONMENT[name], name)
+    for name in environment.keys() & STAYING.keys():
+        return LocalOnly(STAYING[name], name)
     return _input_obstacle(walk)
 
 
@@ -114,7 +99,7 @@ def _is_device(path: bytes) -> bool:
 
 def _compilation(words: Sequence[bytes], walk: Walk, compiler: Compiler) -> Compilation | LocalOnly:
     source, named = walk.inputs[0]
-    cxx_driver = _is_cxx_driver(words[0], compiler)
+    cxx_driver = is_cxx_driver(words[0], compiler)
     kind = kind_of(source, named, cxx_driver=cxx_driver)
     if isinstance(kind, Reason):
         return LocalOnly(kind, named or source)
@@ -177,7 +162,3 @@ def _names_output_as_target(walk: Walk) -> bool:
         return False
     # gcc's driver does not look into -Wp,-MD and leaves the target to cc1, which knows only the source.
     return walk.asks_dependencies or (walk.listed_depfile is not None and walk.family is Family.CLANG)
-
-
-def _is_cxx_driver(name: bytes, compiler: Compiler) -> bool:
-    return b"++" in name.rpartition(b"/")[2] or b"++" in (compiler.remote_name or b"")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from fleetcc.model import Language, Reason
+from fleetcc.model import Compiler, Language, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +78,8 @@ def kind_of(source: bytes, named: bytes | None, *, cxx_driver: bool) -> Kind | R
     if cxx_driver and suffix in _CXX_DRIVER_SUFFIXES:
         return _CXX_DRIVER_SUFFIXES[suffix]
     return SUFFIXES.get(suffix, Reason.UNKNOWN_LANGUAGE)
+
+
+def is_cxx_driver(name: bytes, compiler: Compiler) -> bool:
+    """Does this name make a driver take every source for C++?"""
+    return b"++" in name.rpartition(b"/")[2] or b"++" in (compiler.remote_name or b"")

@@ -6,8 +6,6 @@ from typing import Final
 from fleetcc.model import Reason
 
 _MARKER: Final = re.compile(rb'#(?: |line )\d+ "')
-_MARKED: Final = re.compile(rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
-_ESCAPE: Final = re.compile(rb"\\(.)")
 _COLUMNS: Final = re.compile(rb"__builtin_(?:source_location|COLUMN)\b")
 _DIRECTORY_MARKER: Final = re.compile(rb'^# \d+ "[^"\n]*//"', re.MULTILINE)
 
@@ -30,9 +28,3 @@ def expanded_obstacle(text: bytes) -> Reason | None:
     if b".incbin" in text:
         return Reason.LOCAL_FILES
     return None
-
-
-def marked_files(text: bytes) -> tuple[bytes, ...]:
-    """The names in its line markers and #line directives, each once; most are files, `<built-in>` is none."""
-    names = dict.fromkeys(_MARKED.findall(text))
-    return tuple(_ESCAPE.sub(rb"\1", name) for name in names if name and not name.endswith(b"//"))

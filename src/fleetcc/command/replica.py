@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.environment import STAYING
+from fleetcc.command.languages import is_cxx_driver
 from fleetcc.command.outputs import derived_depfile
 from fleetcc.command.replica_fallback import dependency_words
 from fleetcc.command.replica_parts import walk_through
-from fleetcc.command.replica_sources import SCANNED, Source, is_cxx_driver, output_of, source_of
+from fleetcc.command.replica_sources import SCANNED, Source, output_of, source_of
 from fleetcc.command.replica_walk import ReplicaWalk
 from fleetcc.command.response import EndlessResponseFilesError, ReadFile, expand
 from fleetcc.command.verdict import Depfile, LocalOnly

@@ -103,11 +103,6 @@ def output_of(source: Source, stage: bytes | None, compiler: Compiler, *, bitcod
     return (stem if dot else base) + _STAGE_SUFFIXES[stage][bitcode]
 
 
-def is_cxx_driver(name: bytes, compiler: Compiler) -> bool:
-    """Does this name make a driver take every source for C++?"""
-    return b"++" in name.rpartition(b"/")[2] or b"++" in (compiler.remote_name or b"")
-
-
 def _obstacle(path: bytes) -> Reason | None:
     if path == b"-" or path.startswith((b"/dev/", b"/proc/")):
         return Reason.CONFIGURE_PROBE if path == b"/dev/null" else Reason.STDIN_INPUT

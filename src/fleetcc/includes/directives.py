@@ -69,9 +69,14 @@ def parse(data: bytes, dialect: Dialect) -> Parsed:
             _read(text, parsed, data, dialect)
     # Over-approximated, as comments are not looked at: it only costs a file that exists.
     if b"#line" in data or b"# line" in data or _MARKER.search(data) is not None:
-        for name in _LINE_NAME.findall(data):
-            parsed.others[Kind.LINE, _ESCAPE.sub(rb"\1", name), True] = None
+        parsed.others |= dict.fromkeys((Kind.LINE, name, True) for name in marked_files(data))
     return parsed
+
+
+def marked_files(text: bytes) -> tuple[bytes, ...]:
+    """The names in line markers and #line directives, each once; most are files, `<built-in>` is none."""
+    names = dict.fromkeys(_LINE_NAME.findall(text))
+    return tuple(_ESCAPE.sub(rb"\1", name) for name in names if not name.endswith(b"//"))
 
 
 def _read(text: bytes, parsed: Parsed, data: bytes, dialect: Dialect) -> None:

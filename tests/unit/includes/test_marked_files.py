@@ -1,6 +1,6 @@
 """Which files a text says that it was made of."""
 
-from fleetcc.command.markers import marked_files
+from fleetcc.includes.directives import marked_files
 
 
 def test_markers_and_line_directives_name_files_once() -> None:
