@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -92,6 +93,18 @@ class Tree:
         (self.root / "b").rename(self.root / "a")
         (self.root / "tmp").rename(self.root / "b")
 
+    def swap_root(self, _: str, __: str) -> None:
+        """Another tree with the same names takes the place of this one: nothing in it has changed."""
+        twin, between = (self.root.with_name(self.root.name + end) for end in ("-twin", "-between"))
+        if not twin.exists():
+            shutil.copytree(self.root, twin, symlinks=True)
+            for path in twin.rglob("*.h"):
+                if not path.is_symlink():
+                    path.write_bytes(self.content())
+        self.root.rename(between)
+        twin.rename(self.root)
+        between.rename(twin)
+
     def edit(self, kind: Callable[["Tree", str, str], None], path: str, other: str) -> None:
         """Make the edit, where it can be made now."""
         with suppress(OSError, ValueError):
@@ -101,5 +114,5 @@ class Tree:
 EDITS = (
     Tree.write, Tree.map, Tree.replace, Tree.delete, Tree.link, Tree.write_by_other_name, Tree.point,
     Tree.chmod, Tree.turn_into_directory, Tree.move_folder, Tree.move_back, Tree.link_folder,
-    Tree.swap_folders,
+    Tree.swap_folders, Tree.swap_root,
 )  # fmt: skip

@@ -33,6 +33,7 @@ from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.job import Carrier
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
 from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.plan import Plans
 from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
@@ -106,6 +107,7 @@ class Agent:
                     pragmas=PragmaMemory(),
                     verified=Verified(),
                     pump=PumpMemory(inputs),
+                    plans=Plans(),
                     processors=processors,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

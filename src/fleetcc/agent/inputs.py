@@ -8,6 +8,7 @@ the disk's view are not for several threads; jobs that come meanwhile wait.
 import asyncio
 import logging
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -22,8 +23,8 @@ from fleetcc.command.environment import travelling
 from fleetcc.command.replica import SCANNED, Shipment
 from fleetcc.files.digests import ChangedError, Digests
 from fleetcc.files.disk import RealDisk
+from fleetcc.files.folders import Marks
 from fleetcc.files.layers import Layer, Layers
-from fleetcc.files.trail import Trails
 from fleetcc.includes.closure import Closure
 from fleetcc.includes.directives import marked_files
 from fleetcc.includes.disk import Listing, Stamp
@@ -121,7 +122,7 @@ class Inputs:
         self._digests = Digests()
         self._digests.load(self._digest_file)
         self._layers = Layers(self._disk, self._digests)
-        self._trails = Trails(self._disk)
+        self._trails = self._layers.trails
         self._scanner = Scanner(self._disk)
         self._toolchains = ToolchainCache(state_dir)
         self._searches = Searches(self._disk)
@@ -132,6 +133,7 @@ class Inputs:
         self._left_out: dict[Search, tuple[bytes, ...]] = {}  # directories that a compiler does not look in
         self._markers: dict[bytes, tuple[Stamp | None, tuple[bytes, ...]]] = {}  # of preprocessed texts
         self._sizes: dict[Layer, int] = {}
+        self._listings: dict[tuple[Layer, ...], tuple[Marks, Mapping[bytes, Listing | None]]] = {}
         self._turn = asyncio.Lock()
         self.counts = Counts()
 
@@ -173,35 +175,73 @@ class Inputs:
         layers += sources
         key = (invocation.cwd, shipment.label, *shipment.outputs)
         left_out = dict.fromkeys(path for scan in scans for path in self._left_out.get(scan.search, ()))
-        layers.append(self._surroundings(invocation, shipment, key, left_out))
-        order = self._order(invocation, shipment, toolchain, tuple(layers))
+        existing, links = self._outputs(invocation.cwd, shipment)
+        layers.append(self._surroundings(invocation, shipment, (*links, *self._extra.get(key, ())), left_out))
+        listings = self._listings_of(tuple(layers))
+        order = self._order(invocation, shipment, toolchain, tuple(layers), listings, existing)
         searched = dict.fromkeys(path for scan in scans for path in (*scan.search.quote, *scan.search.angled))
         return Prepared(order, sum(map(self._size, sources)), key, tuple(searched), tuple(scans))
 
     def _order(
-        self, invocation: Invocation, shipment: Shipment, toolchain: Toolchain, layers: tuple[Layer, ...]
+        self,
+        invocation: Invocation,
+        shipment: Shipment,
+        toolchain: Toolchain,
+        layers: tuple[Layer, ...],
+        listings: Mapping[bytes, Listing | None],
+        existing: tuple[bytes, ...],
     ) -> FileOrder:
         cwd = invocation.cwd
         argv = replaced(shipment.argv, toolchain.expansions) if shipment.native else shipment.argv
         if invocation.is_terminal:
             argv = for_terminal(argv, invocation.environment)
-        outputs = shipment.outputs if shipment.depfile is None else (*shipment.outputs, shipment.depfile.path)
-        existing = [path for name in outputs if os.path.isfile(path := os.path.join(cwd, name))]
-        unwritable = next((path for path in existing if not os.access(path, os.W_OK)), None)
-        if unwritable is not None:  # some compilers write into a file that is there, others make a new one
-            raise CannotShipError(Reason.OUTPUT_UNWRITABLE, printable(os.fsdecode(unwritable)))
         return FileOrder(
             layers=layers,
-            listings={name: self._disk.listing(name) for layer in layers for name in layer.directories},
+            listings=listings,
             program=toolchain.program,
             argv=argv,
             environment=travelling(invocation.environment),
             cwd=cwd,
             umask=invocation.umask,
-            returns=tuple(dict.fromkeys(self._real(cwd, path) for path in shipment.write_directories)),
-            existing=tuple(map(os.path.realpath, existing)),
+            returns=tuple(dict.fromkeys([self._real(cwd, path) for path in shipment.write_directories])),
+            existing=existing,
             label=printable(os.fsdecode(shipment.label)),
         )
+
+    def _outputs(self, cwd: bytes, shipment: Shipment) -> tuple[tuple[bytes, ...], list[bytes]]:
+        """The real paths of those outputs that are there already; and those that are symbolic links.
+
+        Raises CannotShipError for one that cannot be written: some compilers write into a file that is there,
+        others make a new one.
+        """
+        existing, links = [], []
+        depfile = () if shipment.depfile is None else (shipment.depfile.path,)
+        for name in (*shipment.outputs, *depfile):
+            path = os.path.join(cwd, name)
+            try:
+                mode = os.lstat(path).st_mode
+            except (OSError, ValueError):
+                continue
+            is_link = stat.S_ISLNK(mode)
+            if is_link and name in shipment.outputs:
+                links.append(path)
+            if os.path.isfile(path) if is_link else stat.S_ISREG(mode):
+                if not os.access(path, os.W_OK):
+                    raise CannotShipError(Reason.OUTPUT_UNWRITABLE, printable(os.fsdecode(path)))
+                existing.append(os.path.realpath(path) if is_link else self._real_file(path))
+        return tuple(existing), links
+
+    def _listings_of(self, layers: tuple[Layer, ...]) -> Mapping[bytes, Listing | None]:
+        """Of all their directories; the same object while nothing in any of them has changed."""
+        disk = self._disk
+        known = self._listings.get(layers)
+        if known is not None and disk.unchanged(known[0]):
+            return known[1]
+        listings = {name: disk.listing(name) for layer in layers for name in layer.directories}
+        if len(self._listings) >= _MOST_UNITS:
+            self._listings.clear()
+        self._listings[layers] = disk.tokens(listings), listings
+        return listings
 
     async def own_directories(
         self, invocation: Invocation, words: tuple[bytes, ...], language: bytes
@@ -332,30 +372,25 @@ class Inputs:
         return layer
 
     def _surroundings(
-        self,
-        invocation: Invocation,
-        shipment: Shipment,
-        key: tuple[bytes, ...],
-        left_out: Iterable[bytes],
+        self, invocation: Invocation, shipment: Shipment, others: Iterable[bytes], left_out: Iterable[bytes]
     ) -> Layer:
-        """Directories that the compiler goes to, files that options name, and what was missed before.
-
-        Of `left_out`, the directories that say that there is nothing: a replica may still have it.
-        """
+        """Files that options name, and `others`; directories that the compiler goes to, and that it has left
+        out: it shall not find there what is not here."""
         cwd = invocation.cwd
-        paths = [cwd, *(os.path.join(cwd, path) for path in (*shipment.write_directories, *shipment.files))]
-        paths.append(invocation.environment.get(b"PWD", cwd))  # compilers see where they are by it
-        paths += [
-            path for path in (os.path.join(cwd, out) for out in shipment.outputs) if os.path.islink(path)
-        ]
-        paths += self._extra.get(key, ())
-        for path in left_out:
-            paths += sorted(self._trails.of_directory(absolute(cwd, path)).parents)
-        return self._layers.of_paths(path for path in paths if path[:1] == b"/")
+        paths = (*[os.path.join(cwd, path) for path in shipment.files], *others)
+        places = [cwd, *[os.path.join(cwd, path) for path in shipment.write_directories]]
+        places.append(invocation.environment.get(b"PWD", cwd))  # compilers see where they are by it
+        places += [absolute(cwd, path) for path in left_out]
+        return self._layers.of_paths(paths, tuple([path for path in places if path[:1] == b"/"]))
 
     def _real(self, cwd: bytes, path: bytes) -> bytes:
         whole = absolute(cwd, path)
         return self._trails.of_directory(whole).real or whole
+
+    def _real_file(self, path: bytes) -> bytes:
+        """The same, of a file that is no link."""
+        directory, _, name = path.rpartition(b"/")
+        return (self._trails.of_directory(directory).real or directory).rstrip(b"/") + b"/" + name
 
     def _marked(self, path: bytes, cwd: bytes) -> tuple[bytes, ...]:
         """The files that a preprocessed text was made of: gcc shows their lines in its messages."""

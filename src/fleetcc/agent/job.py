@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from fleetcc.agent.delivery import verbose_answer
@@ -16,7 +17,7 @@ from fleetcc.agent.errand import OnLocalhost, RunLocallyError
 from fleetcc.agent.inputs import Invocation
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
-from fleetcc.agent.plan import RunHere, Send, plan
+from fleetcc.agent.plan import RunHere, Send
 from fleetcc.agent.remote import RemoteWay
 from fleetcc.agent.services import Services
 from fleetcc.agent.stories import Story
@@ -74,13 +75,15 @@ class Carrier:
 
     async def _carry(self) -> None:
         request, services = self._request, self._services
-        environment = _environment_of(request)
+        environment = _environment_of(request.environment)
         settings = self._settings = load_settings(environment)
         if not _same_file_system(request):
             await self._run_here(Reason.OTHER_FILE_SYSTEM, os.fsdecode(request.cwd))
             return
         compiler = await services.compilers.get(request.program, request.argv[0], environment)
-        planned = plan(request.argv, request.cwd, environment, compiler, settings)
+        planned = services.plans.plan(
+            request.argv, request.cwd, request.environment, environment, compiler, settings
+        )
         if isinstance(planned, RunHere):
             await self._run_here_or_fail(planned.reason, planned.detail, settings)
             return
@@ -167,8 +170,9 @@ class Carrier:
             self._services.stories.append_to(path, self._story)
 
 
-def _environment_of(request: JobRequest) -> Mapping[bytes, bytes]:
-    pairs = (variable.partition(b"=") for variable in request.environment)
+@lru_cache(maxsize=64)  # the jobs of a build have a handful of them
+def _environment_of(variables: tuple[bytes, ...]) -> Mapping[bytes, bytes]:
+    pairs = (variable.partition(b"=") for variable in variables)
     return {name: value for name, _, value in pairs}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.command.analysis import Compilation, LocalOnly, analyze, has_line_markers, names_directory
+from fleetcc.command.pumpclient import PumpTerms, pump_terms
 from fleetcc.command.replica import Shipment, replica_shipment
 from fleetcc.command.response import ReadFile
 from fleetcc.errors import HostListError
@@ -20,6 +21,8 @@ from fleetcc.settings import Settings
 # Longer response files exist only by mistake; the compiler itself will say so.
 _MAX_RESPONSE_FILE_BYTES: Final = 8 << 20
 _MARKER_HEAD_BYTES: Final = 4096
+# Commands that are remembered, of some kilobytes each.
+_MOST_KNOWN: Final = 10_000
 # What keeps a command here as files keeps it here as text, and saves the second look.
 _WHATEVER_THE_MODE: Final = frozenset(
     {
@@ -53,6 +56,7 @@ class Send:
     forms: tuple[Form, ...]
     text_obstacle: Reason  # why it may not travel as text, where it may not
     text_detail: str = ""
+    pump: PumpTerms | None = None  # on which it may travel in pump mode, as far as its command tells
 
     @property
     def source(self) -> bytes:
@@ -79,6 +83,42 @@ class Send:
         return self.compilation.output
 
 
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How a command may travel; what it is in itself, whatever the hosts."""
+
+    shipment: Shipment | None
+    text: Compilation | RunHere
+    pump: PumpTerms | None = None
+
+
+class Plans:
+    """Plans commands; remembers those that no file had a say in, because builds repeat themselves."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], RunHere | _Ways] = {}
+
+    def plan(
+        self,
+        argv: tuple[bytes, ...],
+        cwd: bytes,
+        variables: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        compiler: Compiler,
+        settings: Settings,
+    ) -> RunHere | Send:
+        """The same as `plan`; `variables`: the environment as it came, NAME=value."""
+        key = (argv, variables, compiler, settings.mode)
+        ways = self._known.get(key)
+        if ways is None:
+            ways, has_read = _ways(argv, cwd, environment, compiler, settings)
+            if not has_read:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = ways
+        return ways if isinstance(ways, RunHere) else _with_hosts(ways, settings)
+
+
 def plan(
     argv: Sequence[bytes],
     cwd: bytes,
@@ -87,46 +127,68 @@ def plan(
     settings: Settings,
 ) -> RunHere | Send:
     """Decide; reads response files, the head of preprocessed inputs and the host list, nothing else."""
+    ways, _ = _ways(argv, cwd, environment, compiler, settings)
+    return ways if isinstance(ways, RunHere) else _with_hosts(ways, settings)
+
+
+def _ways(
+    argv: Sequence[bytes],
+    cwd: bytes,
+    environment: Mapping[bytes, bytes],
+    compiler: Compiler,
+    settings: Settings,
+) -> tuple[RunHere | _Ways, bool]:
+    """The ways, or why it stays here; and whether that depends on files."""
+    has_read = False
 
     def read_file(name: bytes) -> bytes | None:
+        nonlocal has_read
+        has_read = True
         return _read_start(os.path.join(cwd, name), _MAX_RESPONSE_FILE_BYTES)
 
     shipment = replica_shipment(argv, compiler, environment, read_file)
     if settings.mode == "local":
         reason = shipment.reason if isinstance(shipment, LocalOnly) else Reason.MODE_LOCAL
-        return RunHere(reason)
+        return RunHere(reason), has_read
     text: Compilation | RunHere = RunHere(Reason.NO_SANDBOX)
     if settings.mode != "replica" and _may_be_text(shipment):
-        text = _as_text(argv, cwd, environment, compiler, read_file)
+        text = _as_text(argv, environment, compiler, read_file)
+        if isinstance(text, Compilation) and (text.forced_includes or text.preprocessed_input):
+            has_read = True
+            text = _obstacle_on_disk(text, cwd) or text
     if isinstance(text, RunHere):
         if isinstance(shipment, LocalOnly):
-            return RunHere(shipment.reason, os.fsdecode(shipment.detail))
+            return RunHere(shipment.reason, os.fsdecode(shipment.detail)), has_read
         if settings.mode == "preprocessed":
-            return text
-    return _with_hosts(None if isinstance(shipment, LocalOnly) else shipment, text, settings)
+            return text, has_read
+    if isinstance(shipment, LocalOnly):
+        return _Ways(None, text), has_read
+    pump = None
+    if isinstance(text, Compilation) and len(shipment.sources) == 1:
+        pump = pump_terms(text, shipment.search_words, environment)
+    return _Ways(shipment, text, pump), has_read
 
 
 def _may_be_text(shipment: Shipment | LocalOnly) -> bool:
     return not isinstance(shipment, LocalOnly) or shipment.reason not in _WHATEVER_THE_MODE
 
 
-def _with_hosts(shipment: Shipment | None, text: Compilation | RunHere, settings: Settings) -> RunHere | Send:
+def _with_hosts(ways: _Ways, settings: Settings) -> RunHere | Send:
     found = _hosts(settings)
     if isinstance(found, RunHere):
         return found
-    if settings.mode == "preprocessed":
-        shipment = None
+    text, shipment = ways.text, ways.shipment if settings.mode != "preprocessed" else None
     if isinstance(text, RunHere):
         return Send(found, shipment, None, (), text.reason, text.detail)
     forms = text.exact_forms if settings.exact else text.exact_forms + text.approximate_forms
     if not forms and shipment is None:
         return RunHere(Reason.DEBUG_COLUMNS)
-    return Send(found, shipment, text if forms else None, forms, Reason.DEBUG_COLUMNS)
+    pump = ways.pump if forms and shipment is not None else None
+    return Send(found, shipment, text if forms else None, forms, Reason.DEBUG_COLUMNS, pump=pump)
 
 
 def _as_text(
     argv: Sequence[bytes],
-    cwd: bytes,
     environment: Mapping[bytes, bytes],
     compiler: Compiler,
     read_file: ReadFile,
@@ -136,7 +198,7 @@ def _as_text(
         return RunHere(verdict.reason, os.fsdecode(verdict.detail))
     if compiler.remote_name is None:
         return RunHere(Reason.COMPILER_NAME, os.fsdecode(argv[0]))
-    return _obstacle_on_disk(verdict, cwd) or verdict
+    return verdict
 
 
 def _hosts(settings: Settings) -> FoundHosts | RunHere:

@@ -19,7 +19,7 @@ from fleetcc.agent.pump_texts import PumpTexts
 from fleetcc.backends.link import PumpOrder, PumpUnfitError, StaleError
 from fleetcc.backends.pump import PumpFiles, PumpSpoken
 from fleetcc.command.analysis import Compilation
-from fleetcc.command.pumpclient import PumpTerms, pump_terms, pump_words
+from fleetcc.command.pumpclient import PumpTerms, pump_words
 from fleetcc.command.replica import Shipment
 from fleetcc.includes.closure import Closure
 from fleetcc.wire.files import Entry, File
@@ -172,10 +172,7 @@ class PumpWay:
 
 def pump_way(memory: PumpMemory, invocation: Invocation, planned: Send, compiler: bytes) -> PumpWay | None:
     """The way of a job in pump mode; None where its command already says that it cannot go."""
-    compilation, shipment = planned.compilation, planned.shipment
-    if compilation is None or shipment is None or len(shipment.sources) != 1:
-        return None
-    terms = pump_terms(compilation, shipment.search_words, invocation.environment)
-    if terms is None:
+    terms, compilation, shipment = planned.pump, planned.compilation, planned.shipment
+    if terms is None or compilation is None or shipment is None:
         return None
     return PumpWay(memory, invocation, compilation, shipment, terms, compiler)

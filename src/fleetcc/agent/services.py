@@ -7,6 +7,7 @@ from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
+from fleetcc.agent.plan import Plans
 from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
@@ -31,6 +32,7 @@ class Services:
     pragmas: PragmaMemory
     verified: Verified
     pump: PumpMemory
+    plans: Plans
     processors: int
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:

@@ -49,7 +49,7 @@ from fleetcc.wire.fleet_client import FleetClient
 log = logging.getLogger(__name__)
 
 # Smaller answers are unpacked where they arrive: a thread costs more.
-_INLINE_BYTES: Final = 64 << 10
+_INLINE_BYTES: Final = 256 << 10
 # What may stand in the transport's buffer before bulk waits.
 _HIGH_WATER_BYTES: Final = 256 << 10
 _FORMS: Final = {form.value: form for form in Form}

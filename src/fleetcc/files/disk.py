@@ -5,19 +5,23 @@ Not for use in several threads.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from fleetcc.files.folders import Folder, Step
+from fleetcc.files.folders import Folder, Marks, Step
 from fleetcc.files.looks import Looks
 from fleetcc.files.proofs import Proof, Proofs
 from fleetcc.files.stamps import FileStamp, RealStamp
 from fleetcc.files.watches import Watches
 from fleetcc.includes.disk import Listing, Stamp
+from fleetcc.wire.files import Directory, Link
 
 # Folders, and paths split into folder and name, that are remembered before everything is forgotten.
 _MOST_FOLDERS: Final = 50_000
 _MOST_PATHS: Final = 1_000_000
+
+# Where Linux gives up with ELOOP.
+MAX_LINKS: Final = 40
 
 _UNKNOWN: Final = False  # no stamp and no step is False
 
@@ -36,6 +40,7 @@ class RealDisk:
         self._clock = clock
         self._looks = Looks(Watches(enabled=watch), clock())
         self._moment = 0
+        self._last_event = 0  # the first moment that knows of the last one
         self._folders: dict[bytes, Folder] = {}
         self._places: dict[bytes, tuple[Folder, bytes]] = {}
         self._listings: dict[tuple[int, int, int], Listing] = {}
@@ -58,8 +63,12 @@ class RealDisk:
         if self._seen_steps:
             self._seen_steps = {}
         full = len(self._folders) > _MOST_FOLDERS or len(self._places) > _MOST_PATHS
-        if not self._looks.watches.catch_up() or full:
+        watches = self._looks.watches
+        told = watches.told
+        if not watches.catch_up() or full:
             self._forget()
+        elif watches.told != told:
+            self._last_event = self._moment
 
     def close(self) -> None:
         """Give all descriptors back; answers stay right, each by a look."""
@@ -122,20 +131,49 @@ class RealDisk:
         """What is known of a directory; its `way` is for `way`."""
         return self._folder(directory)
 
-    def way(self, folder: Folder) -> object:
-        """The same object as before, if no step in the folder has changed since."""
-        if folder.watch is None and folder.moment != self._moment:
-            self._look_at(folder)
-        return folder.way
+    def ways(self, directories: Iterable[bytes]) -> Marks:
+        """For `stand`: what is known now of the steps through these directories."""
+        folders = map(self._folder, directories)
+        return Marks(tuple([(folder, folder.way) for folder in folders]))
 
-    def _holds(self, proof: Proof) -> bool:
-        moment = self._moment
-        for folder, token in proof.tokens:
+    def stand(self, ways: Marks) -> bool:
+        """Is each step through these folders what it was when these were their ways?"""
+        if ways.seen >= self._last_event:
+            return True
+        moment, only_events = self._moment, True
+        for folder, way in ways.pairs:
+            if folder.watch is None:
+                only_events = False
+                if folder.moment != moment:
+                    self._look_at(folder)
+            if folder.way is not way:
+                return False
+        ways.seen = moment if only_events else -1
+        return True
+
+    def tokens(self, directories: Iterable[bytes]) -> Marks:
+        """For `unchanged`: what is known now of the names in these directories."""
+        folders = map(self._folder, directories)
+        return Marks(tuple([(folder, folder.token) for folder in folders]))
+
+    def unchanged(self, tokens: Marks) -> bool:
+        """Is every answer about these folders' names what it was when these were their tokens?"""
+        if tokens.seen >= self._last_event:
+            return True
+        moment, only_events = self._moment, True
+        for folder, token in tokens.pairs:
             if folder.moment != moment:
                 self._look_at(folder)
             if folder.token is not token:
                 return False
-        return all(self._is_still(path, stamp) for path, stamp in proof.others)
+            only_events = only_events and folder.anchor is not None
+        tokens.seen = moment if only_events else -1
+        return True
+
+    def _holds(self, proof: Proof) -> bool:
+        return self.unchanged(proof.tokens) and all(
+            self._is_still(path, stamp) for path, stamp in proof.others
+        )
 
     def _is_still(self, path: bytes, stamp: Stamp) -> bool:
         """The same as asking for the file, at half the price for one that nobody watches."""
@@ -152,14 +190,15 @@ class RealDisk:
             if self.listing(directory) is not listing:
                 return False
         seen, places = self._seen, self._places
-        folders = dict.fromkeys(places[path][0] for path in files)
-        folders |= dict.fromkeys(self._folders[directory] for directory in listings)
-        tokens = tuple((folder, folder.token) for folder in folders)
+        folders = dict.fromkeys([places[path][0] for path in files])
+        folders |= dict.fromkeys([self._folders[directory] for directory in listings])
+        tokens = Marks(tuple([(folder, folder.token) for folder in folders]))
         others = tuple((path, stamp) for path, stamp in files.items() if path in seen)
         self._proofs.add(Proof(files, listings, tokens, others))
         return True
 
     def _forget(self) -> None:
+        self._last_event = self._moment
         for folder in self._folders.values():  # whoever holds one must not trust its tokens
             folder.forget_names()
         self._looks.watches.restart()
@@ -185,7 +224,39 @@ class RealDisk:
 
     def _look_at(self, folder: Folder) -> None:
         folder.moment = self._moment
+        if folder.anchor is not None and self.stand(folder.anchor):
+            return  # events would have told
+        # The way to it first: what changes there later is an event, what changed before shows in the look.
+        anchor = self._anchor(folder.path) if folder.watch is not None else None
         self._looks.at_folder(folder)
+        folder.anchor = anchor if folder.watch is not None and folder.settled else None
+
+    def _anchor(self, path: bytes) -> Marks | None:
+        """The ways of the folders that lead to a directory, if all of them are watched."""
+        passed: dict[Folder, None] = {}
+        here, links = b"", 0
+        ahead = path.split(b"/")[::-1]
+        while ahead:
+            name = ahead.pop()
+            if name in {b"", b"."}:
+                continue
+            if name == b"..":
+                here = here.rpartition(b"/")[0]
+                continue
+            step = self.step(here or b"/", name)
+            folder = self._folders[here or b"/"]
+            if folder.watch is None:
+                return None
+            passed[folder] = None
+            if isinstance(step, Directory):
+                here += b"/" + name
+            elif isinstance(step, Link) and links < MAX_LINKS:
+                links += 1
+                ahead += step.target.split(b"/")[::-1]
+                here = b"" if step.target.startswith(b"/") else here
+            else:
+                return None
+        return Marks(tuple([(folder, folder.way) for folder in passed]))
 
     def _list(self, folder: Folder) -> Listing | None:
         if not folder.exists:

@@ -10,15 +10,31 @@ from fleetcc.wire.files import Directory, Link
 Step: TypeAlias = Link | Directory | bool | None
 
 
+class Marks:
+    """Folders, and their tokens or their ways at some time: while they have these, nothing has changed there.
+
+    `seen` is the last moment in which that was so and only an event could change it; -1: looks have to tell.
+    """
+
+    __slots__ = ("pairs", "seen")
+
+    def __init__(self, pairs: tuple[tuple["Folder", object], ...]) -> None:
+        self.pairs = pairs
+        self.seen = -1
+
+
 class Folder:
     """One directory as it was in `moment`, and what its watch keeps true about the names in it.
 
     `token` is replaced whenever something about it may have changed: one that is still there after the
     moment's look proves that every answer about its names is still the same. `way` is the same for steps
     alone; in a watched folder it needs no look, because its parents tell when its path leads elsewhere.
+    `anchor` spares the look itself: while the ways stand of all folders that its path leads through, all of
+    them watched as it is, events tell what a look could.
     """
 
     __slots__ = (
+        "anchor",
         "ctime_ns",
         "device",
         "inode",
@@ -42,6 +58,7 @@ class Folder:
         self.moment = -1
         self.token = object()
         self.way = object()
+        self.anchor: Marks | None = None
         self.device = self.inode = self.ctime_ns = -1  # -1: there is no such directory
         self.settled = False  # the next change will show in its ctime
         self.listing: Listing | None = None
@@ -60,6 +77,7 @@ class Folder:
         """Nothing keeps the answers about its names true any longer."""
         self.stamps.clear()
         self.token = object()
+        self.anchor = None
         self.forget_steps()
 
     def forget_steps(self) -> None:
@@ -71,5 +89,7 @@ class Folder:
         """Something happened to one name; `moved`: it may stand for something else now."""
         if self.stamps.pop(name, False) is not False:
             self.token = object()
+        if moved:
+            self.anchor = None  # its listing may be another one
         if moved and self.steps.pop(name, False) is not False:
             self.way = object()

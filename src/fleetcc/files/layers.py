@@ -1,12 +1,12 @@
 """Pieces of a manifest, made once for each version of what they are made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from fleetcc.files.digests import ChangedError, Digests
 from fleetcc.files.disk import RealDisk
-from fleetcc.files.folders import Folder
+from fleetcc.files.folders import Marks
 from fleetcc.files.stamps import RealStamp, status_of
 from fleetcc.files.trail import Trail, Trails
 from fleetcc.includes.disk import Stamp
@@ -44,7 +44,14 @@ class Closure(Protocol):
 class _Made:
     closure: Closure
     layer: Layer
-    ways: tuple[tuple[Folder, object], ...]  # while they stand, all paths lead where they led
+    ways: Marks  # while they stand, all paths lead where they led
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listed:
+    stamps: tuple[RealStamp | None, ...]
+    layer: Layer
+    ways: Marks
 
 
 class Layers:
@@ -53,9 +60,9 @@ class Layers:
     def __init__(self, disk: RealDisk, digests: Digests) -> None:
         self._disk = disk
         self._digests = digests
-        self._trails = Trails(disk)
+        self.trails = Trails(disk)
         self._made: dict[bytes, list[_Made]] = {}  # by source
-        self._listed: dict[tuple[bytes, ...], Layer] = {}  # by paths
+        self._listed: dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], _Listed] = {}  # by paths
         self._files: dict[bytes, tuple[RealStamp, File]] = {}
 
     def missing(self, closure: Closure) -> list[tuple[bytes, RealStamp]]:
@@ -71,9 +78,9 @@ class Layers:
         What is not hashed yet is hashed now (blocking). Raises ChangedError and OSError.
         """
         made = self._made_of(closure)
-        if made is not None and self._stands(made):
+        if made is not None and self._disk.stand(made.ways):
             return made.layer
-        building = _Building(self._disk, self._trails)
+        building = _Building(self._disk, self.trails)
         for path, stamp in _files(closure).items():
             building.add_file(path, self._known(path, stamp) or self._learn(path, stamp))
         for directory in closure.directories:
@@ -84,26 +91,32 @@ class Layers:
         self._remember(_Made(closure, layer, building.ways()))
         return layer
 
-    def of_paths(self, paths: Iterable[bytes]) -> Layer:
+    def of_paths(self, paths: tuple[bytes, ...], places: tuple[bytes, ...] = ()) -> Layer:
         """A layer of these files, links and directories; what is not there is left out.
 
-        Blocking where a file is not hashed yet. The same object as last time for these paths, if it is
-        equal. Raises ChangedError and OSError.
+        `places` are directories that have to be there or not, as here, whatever is in them. Blocking where a
+        file is not hashed yet. The same object as last time for these paths, if it is equal. Raises
+        ChangedError and OSError.
         """
-        asked = tuple(paths)
-        building = _Building(self._disk, self._trails)
-        for path in asked:
-            stamp = self._disk.file(path)
+        asked = paths, places
+        stamps = tuple([self._disk.file(path) for path in paths])
+        known = self._listed.get(asked)
+        if known is not None and known.stamps == stamps and self._disk.stand(known.ways):
+            return known.layer
+        building = _Building(self._disk, self.trails)
+        for path, stamp in zip(paths, stamps, strict=True):
             if stamp is None:
                 building.add_directory(path)
             else:
                 building.add_file(path, self._known(path, stamp) or self._learn(path, stamp))
-        layer, known = building.layer(), self._listed.get(asked)
-        if known is not None and _same(known, layer):
-            return known
+        for path in places:
+            building.add_place(path)
+        layer = building.layer()
+        if known is not None and _same(known.layer, layer):
+            layer = known.layer
         if len(self._listed) >= _MOST_SOURCES:
             self._listed.clear()
-        self._listed[asked] = layer
+        self._listed[asked] = _Listed(stamps, layer, building.ways())
         return layer
 
     def _made_of(self, closure: Closure) -> _Made | None:
@@ -118,10 +131,6 @@ class Layers:
         known = self._made.setdefault(next(iter(made.closure.files), b""), [])
         others = [other for other in known if other.closure is not made.closure]
         known[:] = [*others[1 - _PER_SOURCE :], made]
-
-    def _stands(self, made: _Made) -> bool:
-        way_of = self._disk.way
-        return all(way_of(folder) is way for folder, way in made.ways)
 
     def _known(self, path: bytes, stamp: RealStamp) -> File | None:
         known = self._files.get(path)
@@ -182,12 +191,18 @@ class _Building:
             self._consulted.add(path)
             self._consulted.add(trail.last)
 
+    def add_place(self, path: bytes) -> None:
+        trail = self._trails.of_directory(path)
+        if trail.real is not None and trail.is_directory:
+            self._add(trail)
+        else:
+            self.add_directory(path)
+
     def layer(self) -> Layer:
         return Layer(self._entries, frozenset(self._consulted))
 
-    def ways(self) -> tuple[tuple[Folder, object], ...]:
-        folders = map(self._disk.folder, self._parents)
-        return tuple([(folder, folder.way) for folder in folders])
+    def ways(self) -> Marks:
+        return self._disk.ways(self._parents)
 
     def _add(self, trail: Trail) -> None:
         self._entries.update(trail.entries)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fleetcc.files.folders import Folder
+from fleetcc.files.folders import Marks
 from fleetcc.includes.disk import Listing, Stamp
 
 # One proof per unit and way to compile it; a build that compiles a source in more ways than this pays.
@@ -18,7 +18,7 @@ class Proof:
 
     files: Mapping[bytes, Stamp]
     listings: Mapping[bytes, Listing | None]
-    tokens: tuple[tuple[Folder, object], ...]
+    tokens: Marks
     others: tuple[tuple[bytes, Stamp], ...]
 
 

@@ -7,11 +7,9 @@ leads back to, although none of them is in the file's real path.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from fleetcc.files.disk import RealDisk
+from fleetcc.files.disk import MAX_LINKS, RealDisk
+from fleetcc.files.folders import Marks
 from fleetcc.wire.files import Directory, Entry, Link
-
-# Where Linux gives up with ELOOP.
-MAX_LINKS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +28,19 @@ class Trail:
     last: bytes = b"/"  # the last of the parents: where it ended, if it ended at nothing
 
 
+_ROOT: Final = Trail(b"/", is_directory=True, entries={}, parents=frozenset())
+# Directories whose trails are remembered.
+_MOST_KEPT: Final = 50_000
+
+
 class Trails:
-    """Trails of this moment, each directory walked once."""
+    """Trails of this moment, each directory walked once, and not again while all steps stand."""
 
     def __init__(self, disk: RealDisk) -> None:
         self._disk = disk
         self._moment = disk.moment
         self._directories: dict[bytes, Trail] = {}
+        self._kept: dict[bytes, tuple[Trail, Marks]] = {}
 
     def of(self, path: bytes) -> Trail:
         """The trail of an absolute path, of a file or a directory."""
@@ -50,17 +54,30 @@ class Trails:
         if self._moment != self._disk.moment:
             self._moment = self._disk.moment
             self._directories = {}
-        known = self._directories
         ahead: list[bytes] = []
-        while path not in known:
+        trail = self._known(path)
+        while trail is None:
             ahead.append(path)
             path = path.rstrip(b"/").rpartition(b"/")[0]
-            if not path:
-                known[path] = Trail(b"/", is_directory=True, entries={}, parents=frozenset())
-        trail = known[path]
+            trail = self._known(path) if path else _ROOT
         for path in reversed(ahead):
-            trail = known[path] = self._walk(trail, path.rstrip(b"/").rpartition(b"/")[2])
+            trail = self._walk(trail, path.rstrip(b"/").rpartition(b"/")[2])
+            self._keep(path, trail)
         return trail
+
+    def _known(self, path: bytes) -> Trail | None:
+        trail = self._directories.get(path)
+        if trail is None:
+            kept = self._kept.get(path)
+            if kept is not None and self._disk.stand(kept[1]):
+                trail = self._directories[path] = kept[0]
+        return trail
+
+    def _keep(self, path: bytes, trail: Trail) -> None:
+        self._directories[path] = trail
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[path] = trail, self._disk.ways(trail.parents)
 
     def _walk(self, trail: Trail, name: bytes) -> Trail:
         if name in {b"", b"."}:
@@ -81,9 +98,8 @@ class Trails:
             return self._follow(trail, place, step, parents)
         if isinstance(step, Directory):
             entries = {**trail.entries, place: step}
-            return replace(trail, real=place, entries=entries, parents=parents, last=here)
-        real = place if step else None
-        return replace(trail, real=real, is_directory=False, parents=parents, last=here)
+            return Trail(place, True, entries, parents, trail.links, here)  # noqa: FBT003 - is_directory
+        return Trail(place if step else None, False, trail.entries, parents, trail.links, here)  # noqa: FBT003
 
     def _follow(self, trail: Trail, place: bytes, link: Link, parents: frozenset[bytes]) -> Trail:
         entries = {**trail.entries, place: link}

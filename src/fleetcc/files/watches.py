@@ -8,7 +8,7 @@ for files of another file system than their directory's, for file systems whose 
 at every time. When the queue has overflowed, or something was mounted, all is forgotten.
 
 A watch says nothing about the path that leads to a directory. Hence each directory is still looked at once
-per moment.
+per moment, unless every directory on that path is watched too (`Folder.anchor`).
 """
 
 import errno
@@ -47,6 +47,7 @@ class Watches:
         self._files: dict[int, list[Place]] = {}  # likewise
         self._systems: dict[int, FileSystem] = {}
         self._full = False
+        self.told = 0  # events so far
         self._room = min(most_watches(), _MOST)
         if enabled and self._mounts.known:
             self._start()
@@ -66,6 +67,7 @@ class Watches:
         if self._inotify is None:
             return True
         for event in self._inotify.events():
+            self.told += 1
             if event.mask & IN_Q_OVERFLOW:
                 return False
             self._tell(event)

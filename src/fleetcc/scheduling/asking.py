@@ -51,7 +51,7 @@ class Asker:
             pause = self._roster.backoffs.next_end(now)
             if pause is not None:
                 times.append(pause)
-        elif self._jobs:
+        elif self._jobs and self._rescuer.is_of_use:
             times.append(max(now, self._rescuer.next_look))
         return min(times, default=None)
 

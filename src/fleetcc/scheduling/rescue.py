@@ -105,16 +105,18 @@ class Rescuer:
         difference = now - run.bound - self._setup
         self._setup += difference * (_SETUP_FALLS if difference < 0 else _SETUP_RISES)
 
+    @property
+    def is_of_use(self) -> bool:
+        """Are there two hosts, so that one could help the other?"""
+        return sum(1 for host in self._roster if _is_helpful(host)) > 1
+
     def helpers(self, now: float) -> list[Host]:
         """Hosts that are probably free, and would help somebody."""
         self.next_look = now + LOOK_SECONDS
         free = [
             host
             for host in self._roster
-            if host.state is HostState.UP
-            and host.facts.type is not HostType.LOCAL
-            and now >= host.resting_until
-            and len(host.runs) < host.facts.slots
+            if _is_helpful(host) and now >= host.resting_until and len(host.runs) < host.facts.slots
         ]
         if not free:
             return []
@@ -195,6 +197,10 @@ class Rescuer:
             chance = _MAY_LAST * (elapsed + candidate.left - whole) - elapsed - self._setup
             gain = max(gain, chance)
         return gain if gain >= RACE_GAIN_SECONDS and self.budget.allows(standard) else 0.0
+
+
+def _is_helpful(host: Host) -> bool:
+    return host.state is HostState.UP and host.facts.type is not HostType.LOCAL
 
 
 def _least_gain(job: Job) -> float:

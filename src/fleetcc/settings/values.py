@@ -68,6 +68,8 @@ def shortened(text: str, limit: int = 60) -> str:
 
 def printable(text: str) -> str:
     """Make a path or value safe to print on one line of any terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

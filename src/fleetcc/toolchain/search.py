@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.files.disk import RealDisk
+from fleetcc.files.folders import Marks
 from fleetcc.includes.disk import Stamp
 from fleetcc.includes.unit import Search, absolute
 from fleetcc.toolchain.asking import settings_files
@@ -73,11 +74,12 @@ class Answer:
     settings: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     search: Search
     program: Stamp | None
     directories: tuple[tuple[bytes, tuple[int, int] | None], ...]
+    marks: Marks  # while the directories have these, they are what they are
     settings: tuple[tuple[bytes, Stamp | None], ...]
 
 
@@ -128,10 +130,12 @@ class Searches:
         kept = self._kept.get(asked)
         if kept is None or self._disk.file(asked.program) != kept.program:
             return None
-        identity, file = self._disk.identity, self._disk.file
-        for path, known in kept.directories:
-            if identity(path) != known:
-                return None
+        disk, file = self._disk, self._disk.file
+        if not disk.unchanged(kept.marks):
+            for path, known in kept.directories:
+                if disk.identity(path) != known:
+                    return None
+            kept.marks = disk.tokens(path for path, _ in kept.directories)
         return kept.search if all(file(path) == stamp for path, stamp in kept.settings) else None
 
     def learn(self, asked: Question, answer: Answer, cwd: bytes) -> Search:
@@ -148,7 +152,9 @@ class Searches:
         if len(self._kept) >= _MOST_ANSWERS:
             self._kept.clear()
         settings = tuple([(path, disk.file(absolute(base, path))) for path in answer.settings])
-        self._kept[asked] = _Kept(search, disk.file(asked.program), tuple(directories.items()), settings)
+        self._kept[asked] = _Kept(
+            search, disk.file(asked.program), tuple(directories.items()), disk.tokens(directories), settings
+        )
         return search
 
     def find(self, asked: Question, environment: Mapping[bytes, bytes], cwd: bytes) -> Search:

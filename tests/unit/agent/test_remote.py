@@ -14,7 +14,7 @@ import pytest
 from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError, Source
 from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
 from fleetcc.agent.local_slots import LocalSlots, Use
-from fleetcc.agent.plan import Send, plan
+from fleetcc.agent.plan import Plans, Send, plan
 from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.remote import MAX_ROUNDS, RemoteWay
 from fleetcc.agent.services import Services
@@ -132,7 +132,7 @@ class Bench:
             fleet=cast("Any", self.fleet), local=self.local, compilers=cast("Any", None),
             inputs=cast("Any", self.inputs), stories=self.stories, executor=cast("Any", None),
             spoke=SpokeMemory(), pragmas=PragmaMemory(), verified=self.verified, processors=2,
-            pump=PumpMemory(cast("Any", self.inputs)),
+            pump=PumpMemory(cast("Any", self.inputs)), plans=Plans(),
         )  # fmt: skip
         invocation = Invocation(b"/usr/bin/gcc", argv, cwd, environment, 0o22)
         needs = Needs("a" * 64, b"gcc-12", planned.forms, files=planned.shipment is not None)

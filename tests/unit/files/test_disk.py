@@ -8,6 +8,7 @@ import pytest
 
 from fleetcc.files.disk import RealDisk
 from fleetcc.files.stamps import FileStamp, Young
+from fleetcc.files.watches import Watches
 from tests.support.disk_edits import FOLDERS, PATHS, Tree, next_tick
 
 
@@ -52,9 +53,24 @@ def test_an_old_watched_file_is_not_looked_at_again(tmp_path, disk, monkeypatch)
     listings = {_path(tmp_path / folder): disk.listing(_path(tmp_path / folder)) for folder in FOLDERS}
     assert disk.still(files, listings)
     disk.begin()
+    assert disk.still(files, listings)  # watched now, directories are looked at for the last time
+    disk.begin()
     looked = _record_looks(disk, monkeypatch)
     assert disk.still(files, listings)
-    assert sorted(looked) == sorted(listings)
+    assert not looked
+
+
+def test_a_directory_behind_one_that_nobody_watches_is_looked_at(tmp_path, disk, monkeypatch) -> None:
+    Tree(tmp_path)
+    real = Watches.add
+    monkeypatch.setattr(Watches, "add", lambda own, one: one.path != _path(tmp_path) and real(own, one))
+    files = {_path(tmp_path / path): disk.file(_path(tmp_path / path)) for path in PATHS[::2]}
+    for _ in range(2):
+        assert disk.still(files, {})
+        disk.begin()
+    looked = _record_looks(disk, monkeypatch)
+    assert disk.still(files, {})
+    assert {_path(tmp_path / folder) for folder in FOLDERS} <= set(looked)
 
 
 def test_a_path_is_looked_at_once_in_a_moment(tmp_path, monkeypatch) -> None:
@@ -73,12 +89,15 @@ def test_a_file_written_beside_headers_costs_no_look_at_them(tmp_path, disk, mon
     tree = Tree(tmp_path)
     files = {_path(tmp_path / path): disk.file(_path(tmp_path / path)) for path in PATHS[::2]}
     assert disk.still(files, {})
+    disk.begin()
+    assert disk.still(files, {})
     next_tick()
     tree.write("a/object.o", "")
     disk.begin()
     looked = _record_looks(disk, monkeypatch)
     assert disk.still(files, {})
-    assert sorted(looked) == sorted(_path(tmp_path / folder) for folder in FOLDERS)
+    assert _path(tmp_path / "a") in looked
+    assert not {*files, _path(tmp_path / "b"), _path(tmp_path / "a/in")}.intersection(looked)
 
 
 def test_a_file_of_this_very_moment_has_no_stamp_that_lasts(tmp_path) -> None:

@@ -152,14 +152,14 @@ def test_a_file_that_has_gone_since_is_named(world) -> None:
 
 def test_a_list_of_paths_makes_a_layer_too(world) -> None:
     names = ("tool", "current", "current/x.h", "none")
-    layer = world.layers.of_paths(map(world.path, names))
+    layer = world.layers.of_paths(tuple(map(world.path, names)))
     assert isinstance(layer.entries[world.path("tool")], File)
     assert isinstance(layer.entries[world.path("v1/x.h")], File)
     assert layer.entries[world.path("current")] == Link(b"v1")
     assert world.path("none") not in layer.entries
     assert layer.directories == {world.path("v1"), world.path("none"), os.fsencode(world.root)}
     world.edit()
-    assert world.layers.of_paths(map(world.path, names)) is layer
+    assert world.layers.of_paths(tuple(map(world.path, names))) is layer
     (world.root / "none").touch()
     world.edit()
-    assert isinstance(world.layers.of_paths(map(world.path, names)).entries[world.path("none")], File)
+    assert isinstance(world.layers.of_paths(tuple(map(world.path, names))).entries[world.path("none")], File)

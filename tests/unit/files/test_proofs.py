@@ -1,9 +1,10 @@
+from fleetcc.files.folders import Marks
 from fleetcc.files.proofs import Proof, Proofs
 from fleetcc.includes.disk import Stamp
 
 
 def _proof(files: dict[bytes, Stamp]) -> Proof:
-    return Proof(files, {}, (), ())
+    return Proof(files, {}, Marks(()), ())
 
 
 def test_a_proof_is_found_by_the_very_objects() -> None:
@@ -26,7 +27,7 @@ def test_a_source_has_a_few_proofs_and_the_newest_stay() -> None:
 
 def test_a_new_proof_of_the_same_files_takes_the_olds_place() -> None:
     proofs, old = Proofs(), _proof({b"/x.c": 1})
-    new = Proof(old.files, old.listings, (), ((b"/x.c", 1),))
+    new = Proof(old.files, old.listings, Marks(()), ((b"/x.c", 1),))
     proofs.add(old)
     proofs.add(new)
     assert proofs.find(old.files, old.listings) is new

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetcc.files.disk import RealDisk
-from fleetcc.files.trail import MAX_LINKS, Trails
+from fleetcc.files.disk import MAX_LINKS, RealDisk
+from fleetcc.files.trail import Trails
 from fleetcc.wire.files import Directory, Entry, Link
 
 
