@@ -14,7 +14,7 @@ from typing import Final
 
 from fleetcc.agent.delivery import verbose_answer
 from fleetcc.agent.errand import OnLocalhost, RunLocallyError
-from fleetcc.agent.inputs import Invocation
+from fleetcc.agent.invocation import Invocation
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send

@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from fleetcc.agent.inputs import CannotShipError, Inputs, Invocation, Prepared
+from fleetcc.agent.inputs import Inputs, Prepared
+from fleetcc.agent.invocation import CannotShipError, Invocation
 from fleetcc.agent.plan import Send
 from fleetcc.agent.pump_names import Question, names
 from fleetcc.agent.pump_rule import local_rule, names_in

@@ -8,7 +8,7 @@ compiler finds begins with the spelling of a search directory, of the source's o
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fleetcc.agent.inputs import Scan
+from fleetcc.agent.scans import Scan
 from fleetcc.backends.link import PumpUnfitError
 from fleetcc.includes.unit import absolute
 from fleetcc.wire.files import Entry, Link

@@ -17,7 +17,8 @@ from typing import Final
 from fleetcc.agent.delivery import Delivery
 from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError
 from fleetcc.agent.groups import Group
-from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
+from fleetcc.agent.inputs import Prepared
+from fleetcc.agent.invocation import CannotShipError, Invocation
 from fleetcc.agent.launcher_connection import LauncherConnection
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send

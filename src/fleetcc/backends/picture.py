@@ -15,8 +15,9 @@ from fleetcc.includes.disk import Listing
 from fleetcc.wire.files import MAX_REPLICA_ENTRIES, Directory, Entry, File, ReplicaState, Update
 from fleetcc.wire.fleet_updates import updates
 
-# Layers that are remembered as known; beyond that all are compared once more.
-_MOST_LAYERS: Final = 50_000
+# Layers that are remembered as known; beyond that all are compared once more. One that nobody else needs any
+# more has some 25 KB.
+_MOST_LAYERS: Final = 10_000
 # Beyond this the replica begins anew; servers take a few more.
 _MOST_ENTRIES: Final = MAX_REPLICA_ENTRIES - 1000
 # Names that have come while jobs run; beyond that any of them may be meant.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from fleetcc.agent.inputs import unit_of
+from fleetcc.agent.scans import unit_of
 from fleetcc.command.replica import SCANNED, LocalOnly, Shipment, replica_shipment
 from fleetcc.errors import UsageError
 from fleetcc.files.disk import RealDisk

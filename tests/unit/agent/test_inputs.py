@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from fleetcc.agent import inputs as inputs_module
-from fleetcc.agent.inputs import CannotShipError, Inputs, Invocation, Prepared
+from fleetcc.agent import scans as scans_module
+from fleetcc.agent.inputs import Inputs, Prepared
+from fleetcc.agent.invocation import CannotShipError, Invocation
 from fleetcc.backends.link import Spoken, StaleError
 from fleetcc.backends.picture import Picture
 from fleetcc.command.replica import Shipment, replica_shipment
@@ -280,7 +281,7 @@ def count_questions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, ...]]:
         asked.append(argv)
         return dependencies(program, argv, *rest)
 
-    monkeypatch.setattr(inputs_module, "dependencies", counted)
+    monkeypatch.setattr(scans_module, "dependencies", counted)
     return asked
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fleetcc.agent.inputs import Scan
 from fleetcc.agent.pump_names import Question, names
+from fleetcc.agent.scans import Scan
 from fleetcc.backends.link import PumpUnfitError
 from fleetcc.includes.closure import Closure
 from fleetcc.includes.unit import Search, absolute

@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 
 from fleetcc.agent.errand import Answer, OnLocalhost, RunLocallyError, Source
-from fleetcc.agent.inputs import CannotShipError, Invocation, Prepared
+from fleetcc.agent.inputs import Prepared
+from fleetcc.agent.invocation import CannotShipError, Invocation
 from fleetcc.agent.local_slots import LocalSlots, Use
 from fleetcc.agent.plan import Plans, Send, plan
 from fleetcc.agent.pump import PumpMemory

@@ -86,7 +86,7 @@ async def test_a_result_that_does_not_fit_into_memory_is_the_hosts_failure(fresh
     bench.connect()
     bench.say(WELCOME)
     bench.link.send(1, order())
-    bench.result(1, object=bytes(1 << 17))
+    bench.result(1, object=bytes(1 << 20))
 
     (_, number, error) = await bench.events.next("failed")
     assert (number, type(error)) == (1, HostError)
