@@ -18,15 +18,24 @@ from fleetcc.errors import ExitCode, FleetccError
 VERBS: Final = {
     "agent": ("fleetcc.cli.agent", "start, stop or look at the agent of this user"),
     "config": ("fleetcc.cli.config", "each setting, its value and where that came from"),
+    "doctor": ("fleetcc.cli.doctor", "is everything in order: compilers, agent, hosts, limits; with remedies"),
+    "events": ("fleetcc.cli.events", "what happens, as it happens (--json: for programs)"),
     "explain": ("fleetcc.cli.explain", "would this command run here or on a host, how, and why"),
     "hosts": ("fleetcc.cli.hosts", "each host of the list: reachable, does it take files, its slots"),
+    "log": ("fleetcc.cli.log", "the jobs that have ended, newest last"),
+    "report": ("fleetcc.cli.report", "one HTML page about a build: what held it up, what would help"),
+    "run": ("fleetcc.cli.run", "run a build with everything set up: fleetcc run -- make"),
     "scan": ("fleetcc.cli.scan", "each file that this compile can read, found as a job's files are found"),
     "simulate": ("fleetcc.cli.simulate", "what a fleet of such hosts would do with such a build"),
+    "stats": ("fleetcc.cli.stats", "this build and today: local jobs by reason, slowest units, bytes"),
     "status": ("fleetcc.cli.status", "what the agent is doing now"),
+    "top": ("fleetcc.cli.top", "hosts, slots and jobs, live"),
+    "trace": ("fleetcc.cli.trace", "a build as a Chrome or Perfetto trace (-o build.json)"),
     "verify": (
         "fleetcc.cli.verify",
         "compile on hosts and here, and compare every byte (--sample 1% -- make …)",
     ),
+    "web": ("fleetcc.cli.web", "the same picture in a browser, on loopback"),
 }
 
 HELP: Final = """\
