@@ -1,4 +1,9 @@
-"""Asks the running agent a question: the CLI's end of the control frames."""
+"""Asks the running agent a question, or watches it: the CLI's end of the control frames."""
+
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Final
 
 import msgspec
 
@@ -7,11 +12,68 @@ from fleetcc.agent.folder import Folder
 from fleetcc.errors import FleetccError
 from fleetcc.wire.launcher import ANSWER_HEADER, encode_control_request
 
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
+_READ_BYTES: Final = 1 << 20
 
 
 def ask_agent(agent_dir: str, verb: str) -> dict[str, object] | None:
     """The agent's answer, None when no agent runs; raises FleetccError."""
+    connection = _asked(agent_dir, verb)
+    if connection is None:
+        return None
+    with connection:
+        body = _read(connection, agent_dir, _length(connection, agent_dir))
+    return msgspec.json.decode(body, type=dict[str, object])
+
+
+def connect_events(agent_dir: str) -> socket.socket | None:
+    """A connection whose next bytes are the lines of the agent's stream; None when no agent runs.
+
+    The caller closes it. Raises FleetccError.
+    """
+    connection = _asked(agent_dir, "events")
+    if connection is None:
+        return None
+    with contextlib.ExitStack() as stack:
+        stack.push(connection)
+        _require_stream(connection, agent_dir)
+        stack.pop_all()
+    connection.settimeout(None)
+    return connection
+
+
+def watch_agent(agent_dir: str) -> Generator[bytes, None, None]:
+    """The lines of the agent's stream, each with its end; over when the agent leaves.
+
+    Connects with the first line. Closing the generator closes the connection. Raises FleetccError, also when
+    no agent runs.
+    """
+    connection = connect_events(agent_dir)
+    if connection is None:
+        raise FleetccError(
+            f"no agent serves {agent_dir}; the first compile starts one, or `fleetcc agent start`"
+        )
+    with connection, connection.makefile("rb") as lines:
+        try:
+            for line in lines:
+                if line.endswith(b"\n"):  # else the agent was killed in the middle of it
+                    yield line
+        except ConnectionError:
+            return
+
+
+def flush_journal(agent_dir: str) -> None:
+    """Let the agent write what its journal lacks; nothing when no agent runs or it does not answer."""
+    try:
+        ask_agent(agent_dir, "flush")
+    except FleetccError:
+        return
+
+
+# -- parts
+
+
+def _asked(agent_dir: str, verb: str) -> socket.socket | None:
     folder = Folder.open(agent_dir)
     try:
         connection = folder.connect()
@@ -19,17 +81,36 @@ def ask_agent(agent_dir: str, verb: str) -> dict[str, object] | None:
         folder.close()
     if connection is None:
         return None
-    with connection:
-        connection.settimeout(_TIMEOUT_SECONDS)
-        try:
-            connection.sendall(
-                encode_control_request(__version__.encode(), msgspec.json.encode({"verb": verb}))
-            )
-            data = b""
-            while chunk := connection.recv(1 << 20):
-                data += chunk
-        except OSError as error:
-            raise FleetccError(f"the agent in {agent_dir} does not answer: {error}") from error
-    if len(data) < ANSWER_HEADER.size:
-        raise FleetccError(f"the agent in {agent_dir} closed without an answer; its log may say why")
-    return msgspec.json.decode(data[ANSWER_HEADER.size :], type=dict[str, object])
+    connection.settimeout(_TIMEOUT_SECONDS)
+    try:
+        connection.sendall(encode_control_request(__version__.encode(), msgspec.json.encode({"verb": verb})))
+    except OSError as error:
+        connection.close()
+        raise FleetccError(f"the agent in {agent_dir} does not answer: {error}") from error
+    return connection
+
+
+def _require_stream(connection: socket.socket, agent_dir: str) -> None:
+    length = _length(connection, agent_dir)
+    if length:  # no stream, but why there is none
+        answer = msgspec.json.decode(_read(connection, agent_dir, length), type=dict[str, object])
+        raise FleetccError(f"the agent in {agent_dir} shows no events: {answer.get('error', answer)}")
+
+
+def _length(connection: socket.socket, agent_dir: str) -> int:
+    """Of the answer's body."""
+    _, _, _, length = ANSWER_HEADER.unpack(_read(connection, agent_dir, ANSWER_HEADER.size))
+    return int(length)
+
+
+def _read(connection: socket.socket, agent_dir: str, count: int) -> bytes:
+    data = bytearray()
+    try:
+        while len(data) < count:
+            chunk = connection.recv(min(_READ_BYTES, count - len(data)))
+            if not chunk:
+                raise FleetccError(f"the agent in {agent_dir} closed without an answer; its log may say why")
+            data += chunk
+    except OSError as error:
+        raise FleetccError(f"the agent in {agent_dir} does not answer: {error}") from error
+    return bytes(data)

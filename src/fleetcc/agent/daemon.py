@@ -31,15 +31,18 @@ from fleetcc.agent.folder import Folder
 from fleetcc.agent.history_file import encode_history, load_history, write_history
 from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.job import Carrier
+from fleetcc.agent.journal_keeper import JournalKeeper
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError, close_all
-from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.local_slots import LocalSlots
 from fleetcc.agent.plan import Plans
 from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
+from fleetcc.agent.status import status_of
 from fleetcc.agent.stories import Stories
 from fleetcc.agent.text import PragmaMemory
 from fleetcc.agent.verification import Verified
+from fleetcc.agent.watching import Watching
 from fleetcc.backends.link import OurSide
 from fleetcc.settings import Settings, printable
 from fleetcc.toolchain.identity_cache import IdentityCache
@@ -110,16 +113,21 @@ class Agent:
                     plans=Plans(),
                     processors=processors,
                 )
+                self._watching = Watching(self._services, tasks, self._accept_again)
+                self._journal = JournalKeeper(stories.journal, executor)
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     loop.add_signal_handler(number, self.drain, f"signal {number.name}")
                 self._set_accepting(on=True)
                 background = [
                     tasks.create_task(self._watch_idleness()),
                     tasks.create_task(self._keep_history(executor)),
+                    tasks.create_task(self._journal.keep()),
                 ]
                 await self._left.wait()
                 for task in background:
                     task.cancel()
+                await self._watching.close()
+                await self._journal.flush()
                 self._services.fleet.close()
                 self._write_history()
                 inputs.close()
@@ -142,7 +150,7 @@ class Agent:
     def _accept(self) -> bool:
         """Take a bounded number of launchers; True when there may be more."""
         for _ in range(_ACCEPTS_PER_WAKE):
-            if len(self._connections) >= self._most_connections:
+            if len(self._connections) + self._watching.count >= self._most_connections:
                 self._set_accepting(on=False)  # until one of them has gone
                 return False
             try:
@@ -184,7 +192,12 @@ class Agent:
     def _request_arrived(self, connection: LauncherConnection, request: JobRequest | ControlRequest) -> None:
         close_all(connection.take_descriptors())
         if isinstance(request, ControlRequest):
-            work = self._control(connection, request)
+            verb = _verb_of(request)
+            if verb == "events":
+                del self._connections[connection]  # it does not keep the agent
+                self._watching.welcome(connection)
+                return
+            work = self._control(connection, verb)
         elif request.version != __version__.encode() and not self._draining:
             work = self._make_way(connection, request.version)
         else:
@@ -193,6 +206,8 @@ class Agent:
         self._connections[connection] = self._tasks.create_task(work)
 
     def _launcher_gone(self, connection: LauncherConnection) -> None:
+        if self._watching.has_lost(connection):
+            return
         task = self._connections.get(connection)
         carrier = self._carriers.get(connection)
         if task is None:
@@ -217,19 +232,19 @@ class Agent:
         finally:
             self._finish(connection)
 
-    async def _control(self, connection: LauncherConnection, request: ControlRequest) -> None:
+    async def _control(self, connection: LauncherConnection, verb: str) -> None:
         try:
-            try:
-                question = msgspec.json.decode(request.body, type=dict[str, str])
-            except msgspec.DecodeError:
-                question = {}
-            verb = question.get("verb", "")
-            if verb == "stop":
-                answer: dict[str, object] = {"leaving": True, "running": len(self._services.stories.running)}
-            elif verb == "status":
-                answer = self._status()
-            else:
-                answer = {"error": f"control request {request.body[:100]!r}; status and stop are known"}
+            answer: dict[str, object]
+            match verb:
+                case "stop":
+                    answer = {"leaving": True, "running": len(self._services.stories.running)}
+                case "status":
+                    answer = {**self._status(), **status_of(self._services)}
+                case "flush":
+                    await self._journal.flush()
+                    answer = {"flushed": True}
+                case _:
+                    answer = {"error": f"control request {verb!r}; events, flush, status, stop are known"}
             with contextlib.suppress(LauncherGoneError):
                 await connection.send(encode_answer(b"C", msgspec.json.encode(answer)))
         finally:
@@ -238,32 +253,12 @@ class Agent:
             self.drain("told to stop")
 
     def _status(self) -> dict[str, object]:
-        services = self._services
         return {
             "version": __version__,
             "pid": os.getpid(),
             "folder": printable(self._folder.path),
             "uptime_seconds": round(time.time() - self._started, 1),
             "draining": self._draining,
-            "hosts": services.fleet.snapshot(),
-            "local": {
-                "processors": services.processors,
-                "compiling": services.local.taken[Use.COMPILE],
-                "preprocessing": services.local.taken[Use.PREPROCESS],
-                "waiting": sum(services.local.waiting_count(use) for use in Use),
-            },
-            "waiting_for_hosts": services.fleet.waiting,
-            "races": services.fleet.races,
-            "files": services.inputs.counts.as_json(),
-            "verified": services.verified.count,
-            "differed": services.verified.differed,
-            "differences": list(services.verified.told),
-            "jobs": [story.as_json() for story in services.stories.running.values()],
-            "recent": [story.as_json() for story in list(services.stories.recent)[-20:]],
-            "total": services.stories.total,
-            "cancelled": services.stories.cancelled,
-            "by_reason": dict(services.stories.by_reason),
-            "by_host": dict(services.stories.by_host),
         }
 
     def _finish(self, connection: LauncherConnection) -> None:
@@ -317,6 +312,13 @@ def _hello() -> Hello:
         # Random for each agent: what a server keeps of an earlier one is not vouched for by anybody.
         replica=secrets.token_bytes(32),
     )
+
+
+def _verb_of(request: ControlRequest) -> str:
+    try:
+        return msgspec.json.decode(request.body, type=dict[str, str]).get("verb", "")
+    except msgspec.DecodeError:
+        return ""
 
 
 def _most_connections() -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from fleetcc.agent.errand import RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, LauncherGoneError
-from fleetcc.agent.stories import Story
+from fleetcc.agent.story import Story
 from fleetcc.backends.link import LeftFile, Spoken
 from fleetcc.backends.pump import PumpSpoken
 from fleetcc.command.analysis import Compilation

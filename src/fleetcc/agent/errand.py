@@ -31,8 +31,17 @@ class Source(Protocol):
     async def make_order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder:
         """The order; raises RunLocallyError, LauncherGoneError."""
 
-    def bound(self, host: str) -> None:
-        """The job goes to this host."""
+    def bound(self, host: str, text: str) -> None:
+        """The job goes to this host, whose name for people is `text`."""
+
+    def began(self, host: str) -> None:
+        """Its compiler runs there."""
+
+    def unbound(self, host: str) -> None:
+        """That host has it no more, and it goes on elsewhere."""
+
+    def answered(self, host: str, spoken: Spoken) -> None:
+        """A compiler has spoken there; nothing is told after this."""
 
 
 @dataclass(frozen=True, slots=True)

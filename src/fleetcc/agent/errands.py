@@ -47,13 +47,13 @@ class Errands:
         """It is bound to this host, whose name for people is `text`."""
         errand, facts = self._running[number], self._dispatcher.facts_of(host)
         assert facts is not None
-        errand.source.bound(text)
         if isinstance(link, LocalLink):
             now = self._loop.time()
             self._dispatcher.started(number, host, now)
             del self._running[number]
             errand.ended.set_result(OnLocalhost(number, link, now))
             return
+        errand.source.bound(host, text)
         order = errand.source.order(facts, link.encodings)
         if order is not None:
             errand.links[host] = link
@@ -80,11 +80,19 @@ class Errands:
         errand = self._running.get(number)
         if errand is not None:
             self._take_back(errand, host)
+            errand.source.unbound(host)
 
-    def answered(self, errand: Errand, others: Iterable[Instruction], answer: Answer) -> None:
-        """A compiler has spoken; the job's other runs end."""
+    def started(self, number: int, host: str) -> None:
+        """Its compiler runs there."""
+        errand = self._running.get(number)
+        if errand is not None:
+            errand.source.began(host)
+
+    def answered(self, host: str, errand: Errand, others: Iterable[Instruction], answer: Answer) -> None:
+        """A compiler has spoken on this host; the job's other runs end."""
         del self._running[errand.spec.number]
         self._cancel_runs(errand, others)
+        errand.source.answered(host, answer.spoken)
         if not errand.ended.done():
             errand.ended.set_result(answer)
 
@@ -111,6 +119,7 @@ class Errands:
                 errand.links.pop(host, None)
                 errand.unsent.pop(host, None)
                 errand.errors.append(error)
+                errand.source.unbound(host)
 
     def _cancel_runs(self, errand: Errand, instructions: Iterable[Instruction]) -> None:
         """For a job that is no longer in the table."""

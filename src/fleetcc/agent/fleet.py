@@ -16,6 +16,7 @@ from fleetcc.agent.groups import Group, Groups, timeouts_of
 from fleetcc.agent.known_hosts import KnownHosts
 from fleetcc.agent.links import Links
 from fleetcc.agent.local_slots import LocalSlots, Use, slot_limit
+from fleetcc.agent.story import Watcher
 from fleetcc.backends.distcc import StockLink
 from fleetcc.backends.link import (
     JobLimitError,
@@ -31,6 +32,7 @@ from fleetcc.backends.link import (
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.model import Form, Reason
+from fleetcc.monitor.events import Host
 from fleetcc.scheduling.dispatch import Dispatcher
 from fleetcc.scheduling.fleet import (
     Cancel,
@@ -83,6 +85,7 @@ class Fleet:
         self._news = asyncio.Event()
         self._settle_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self.watcher: Watcher | None = None  # while anybody watches
         self._housekeeper = tasks.create_task(self._keep_house())
 
     # -- for jobs
@@ -187,7 +190,7 @@ class Fleet:
         known.server, known.trouble = server, ""
         self._dispatcher.host_up(host, facts)
         self._set_instance(host, instance)
-        self._happened()
+        self._happened_to(host)
 
     def down(self, host: str, error: HostError | None) -> None:
         """A connection has ended, or could not be made."""
@@ -204,13 +207,14 @@ class Fleet:
             log.warning("%s", error)
             self._errands.host_lost(host, error)
         self._apply(self._dispatcher.host_down(host, self._loop.time(), pause))
-        self._happened()
+        self._happened_to(host)
 
     def draining(self, host: str, why: str) -> None:
         """A host is leaving."""
         log.info("host %s is leaving%s", host, f": {why}" if why else "")
+        self._known.of(host).trouble = why
         self._dispatcher.host_draining(host)
-        self._happened()
+        self._happened_to(host)
 
     def granted(self, host: str, count: int) -> None:
         """A host is ready for jobs."""
@@ -221,6 +225,7 @@ class Fleet:
     def started(self, host: str, number: int) -> None:
         """A compiler runs."""
         self._dispatcher.started(number, host, self._loop.time())
+        self._errands.started(number, host)
 
     def finished(self, host: str, number: int, spoken: Spoken) -> None:
         """A compiler has spoken: the first one counts."""
@@ -228,7 +233,7 @@ class Fleet:
         others = self._dispatcher.finished(number, host, self._loop.time(), seconds)
         errand = self._errands.get(number)
         if errand is not None:
-            self._errands.answered(errand, others, Answer(self._known.specs[host].text, spoken))
+            self._errands.answered(host, errand, others, Answer(self._known.specs[host].text, spoken))
         self._schedule_settle()
 
     def failed(self, host: str, number: int, error: HostError) -> None:
@@ -249,6 +254,7 @@ class Fleet:
             errand.errors.append(error)
             if not isinstance(error, JobLimitError):
                 self._blame(host, errand, error)
+            errand.source.unbound(host)
             self._apply(self._dispatcher.failed(number, host))
         self._schedule_settle()
 
@@ -259,7 +265,7 @@ class Fleet:
         self._opening.ask_again(host)
         scope = f" for {compiler.decode(errors='replace')}" if compiler else ""
         log.warning("%s; left alone for %.0f s%s", error, pause, scope)
-        self._news.set()
+        self._happened_to(host)
 
     # -- instructions
 
@@ -319,6 +325,8 @@ class Fleet:
     def _group_changed(self, group: Group) -> None:
         self._known.take_members(group)
         self._dispatcher.set_group(group.key, self._known.places(group))
+        for host in group.places:
+            self._happened_to(host)
         self._happened()
 
     def _set_instance(self, host: str, instance: str) -> None:
@@ -330,6 +338,7 @@ class Fleet:
     def _connect(self, host: str) -> None:
         if host not in self._connecting:
             self._connecting[host] = self._tasks.create_task(self._open(host))
+            self._tell(host)
 
     async def _open(self, host: str) -> None:
         settings, spec = self._known.named_by[host].settings, self._known.specs[host]
@@ -346,6 +355,14 @@ class Fleet:
             del self._connecting[host]
 
     # -- time
+
+    def _happened_to(self, host: str) -> None:
+        self._tell(host)
+        self._happened()
+
+    def _tell(self, host: str) -> None:
+        if self.watcher is not None:
+            self.watcher.host_changed(host)
 
     def _happened(self) -> None:
         self._news.set()
@@ -389,6 +406,7 @@ class Fleet:
             link.close()
         self._known.forget(host)
         self._opening.pictures.pop(host, None)
+        self._tell(host)
 
     # -- for people
 
@@ -407,6 +425,15 @@ class Fleet:
             "seconds": round(races.spent, 3),
             "of_seconds": round(races.work_done, 3),
         }
+
+    def view(self, host: str) -> Host:
+        """A host for those who watch; `gone`: no list names it any more."""
+        return self._known.event(host, self._dispatcher, self._loop.time())
+
+    @property
+    def hosts(self) -> list[str]:
+        """The ids of all hosts that jobs have named."""
+        return list(self._known.specs)
 
     def snapshot(self) -> list[dict[str, object]]:
         """Every host that jobs have named, for `fleetcc status` and `fleetcc hosts`."""

@@ -6,6 +6,7 @@ plan ─▶ remote way: place ─▶ preprocess ─▶ host ─▶ outputs ─�
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import RunHere, Send
 from fleetcc.agent.remote import RemoteWay
 from fleetcc.agent.services import Services
-from fleetcc.agent.stories import Story
+from fleetcc.agent.story import Story
 from fleetcc.errors import ExitCode, UsageError
 from fleetcc.model import Reason
 from fleetcc.scheduling.fleet import Needs
@@ -44,6 +45,9 @@ _INFRASTRUCTURE: Final = frozenset(
     }
 )
 _PREPROCESSING: Final = frozenset({Reason.PREPROCESS_ONLY, Reason.DEPENDENCIES_ONLY})
+# Names the build that the job belongs to; `fleetcc run` sets it.
+BUILD_VARIABLE: Final = b"FLEETCC_BUILD"
+_LONGEST_BUILD: Final = 100
 _SPOKE: Final = frozenset({Reason.COMPILER_SPOKE, Reason.PREPROCESSOR_SPOKE})
 
 
@@ -53,9 +57,14 @@ class Carrier:
     def __init__(self, services: Services, connection: LauncherConnection, request: JobRequest) -> None:
         self._services = services
         self._connection = connection
+        self._environment = _environment_of(request.environment)
+        build = self._environment.get(BUILD_VARIABLE, b"")
+        if build:  # nothing else of the job depends on it, and what is known of the job must not
+            request = _without_build(request)
+            self._environment = _environment_of(request.environment)
         self._request = request
         self._settings: Settings | None = None
-        self._story: Story = services.stories.begin(request.argv, request.cwd)
+        self._story: Story = services.stories.begin(request.argv, request.cwd, _name_of_build(build))
         self.leased = False  # the compiler runs here: that the launcher goes is its end, not a cancellation
 
     async def carry(self) -> None:
@@ -74,8 +83,7 @@ class Carrier:
             await self._run_here_whatever_happened(Reason.INTERNAL_ERROR, repr(error))
 
     async def _carry(self) -> None:
-        request, services = self._request, self._services
-        environment = _environment_of(request.environment)
+        request, services, environment = self._request, self._services, self._environment
         settings = self._settings = load_settings(environment)
         if not _same_file_system(request):
             await self._run_here(Reason.OTHER_FILE_SYSTEM, os.fsdecode(request.cwd))
@@ -146,7 +154,7 @@ class Carrier:
             await self._exec_and_wait(settings)
             return
         use = Use.PREPROCESS if reason in _PREPROCESSING else Use.COMPILE
-        self._story.phase("waiting", "local")
+        self._story.waits_here()
         await self._services.acquire_local(use, settings)
         try:
             await self._exec_and_wait(settings)
@@ -154,7 +162,7 @@ class Carrier:
             self._services.local.release(use)
 
     async def _exec_and_wait(self, settings: Settings | None) -> None:
-        self._story.phase("compiling", "local")
+        self._story.runs_here()
         if settings is not None:
             if settings.verbose:
                 await self._connection.send(verbose_answer(self._story))
@@ -174,6 +182,17 @@ class Carrier:
 def _environment_of(variables: tuple[bytes, ...]) -> Mapping[bytes, bytes]:
     pairs = (variable.partition(b"=") for variable in variables)
     return {name: value for name, _, value in pairs}
+
+
+def _without_build(request: JobRequest) -> JobRequest:
+    prefix = BUILD_VARIABLE + b"="
+    kept = tuple(variable for variable in request.environment if not variable.startswith(prefix))
+    return dataclasses.replace(request, environment=kept)
+
+
+@lru_cache(maxsize=64)
+def _name_of_build(value: bytes) -> str:
+    return printable(os.fsdecode(value))[:_LONGEST_BUILD]
 
 
 def _same_file_system(request: JobRequest) -> bool:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from fleetcc.agent.groups import Group, host_id
 from fleetcc.hosts.grammar import HostSpec
+from fleetcc.monitor.events import Host
 from fleetcc.scheduling.dispatch import Dispatcher
-from fleetcc.scheduling.fleet import Place
+from fleetcc.scheduling.fleet import HostState, Place
+from fleetcc.settings import printable
 
 
 @dataclass(slots=True)
@@ -77,6 +79,26 @@ class KnownHosts:
         found = [self._known[host].trouble for host in group.origins if host in self._known]
         found += [f"{entry}: {sentence}" for entry, sentence in group.membership.troubles.items()]
         return "; ".join(filter(None, found))
+
+    def event(self, host: str, dispatcher: Dispatcher, now: float) -> Host:
+        """One host for those who watch; the event's time is for the caller to set."""
+        spec = self.specs.get(host)
+        if spec is None:
+            return Host(host=host, time=0.0, state="gone")
+        known = self.of(host)
+        facts = dispatcher.facts_of(host) if known.server else None  # else it was never connected
+        state = dispatcher.state_of(host)
+        why = known.trouble if state is not HostState.UP else ""
+        if known.same_as:  # its slots are that host's
+            state, why = HostState.DOWN, f"is the same server as {known.same_as}"
+        until = dispatcher.backoffs.until(host, None, now)
+        return Host(
+            host=host, time=0.0, state=state.value, server=known.server,
+            slots=facts.slots if facts is not None else spec.limit,
+            speed=round(dispatcher.history.speed(host), 2),
+            takes_files=facts is not None and facts.takes_files, why=printable(why),
+            pause=0.0 if until is None else round(until - now, 1),
+        )  # fmt: skip
 
     def row(self, host: str, dispatcher: Dispatcher, now: float) -> dict[str, object]:
         """One host for `fleetcc status` and `fleetcc hosts`."""

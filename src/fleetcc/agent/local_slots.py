@@ -40,6 +40,7 @@ class _Waiter:
 class LocalSlots:
     """A count with two waiting lines. Limits travel with each request: they are the job's settings."""
 
+    compile_limit: int = 0  # of the last job that asked for a compiler's slot
     taken: dict[Use, int] = field(default_factory=lambda: dict.fromkeys(Use, 0))
     _waiting: dict[Use, deque[_Waiter]] = field(default_factory=lambda: {use: deque() for use in Use})
 
@@ -54,6 +55,8 @@ class LocalSlots:
 
     async def acquire(self, use: Use, limit: int) -> None:
         """Wait for a slot; cancellation leaves nothing behind."""
+        if use is Use.COMPILE:
+            self.compile_limit = limit
         if not self._waiting[use] and self.total_taken < limit:
             self.taken[use] += 1
             return

@@ -24,7 +24,7 @@ from fleetcc.agent.local_slots import Use
 from fleetcc.agent.plan import Send
 from fleetcc.agent.pump import pump_way
 from fleetcc.agent.services import Services
-from fleetcc.agent.stories import Story
+from fleetcc.agent.story import Story
 from fleetcc.agent.texts import Texts
 from fleetcc.agent.verification import differences, run_here
 from fleetcc.backends.link import AnyOrder, LeftFile, PumpOrder, PumpUnfitError, Spoken, StaleError
@@ -79,8 +79,9 @@ class RemoteWay:
         Raises RunLocallyError when the fleet cannot do it, LauncherGoneError when nobody waits any more.
         """
         reason, detail = Reason.FILES_CHANGING, ""
-        for _ in range(MAX_ROUNDS):
-            self._story.phase("waiting", "")
+        for attempt in range(MAX_ROUNDS):
+            if attempt:  # else it may find a host at once
+                self._story.waits()
             try:
                 answer = await self._place()
             except StaleError as error:
@@ -106,9 +107,10 @@ class RemoteWay:
         fleet = self._services.fleet
         group = await fleet.join(self._planned.found, self._settings, self._needs)
         try:
-            size = await self._make_ready(group)
+            job = self._job(group.key, await self._make_ready(group))
+            self._story.predicted = fleet.history.predict(job.key, job.size).seconds
             self._story.phase("waiting")
-            answer = await fleet.run(group, self._job(group.key, size), self)
+            answer = await fleet.run(group, job, self)
             return self._judged(answer) if isinstance(answer, Answer) else answer
         finally:
             fleet.part(group)
@@ -144,6 +146,8 @@ class RemoteWay:
                 raise RunLocallyError(error.reason, error.detail) from error
             self._needs = dataclasses.replace(self._needs, files=False, pump=False)
             return None
+        read = sum(len(scan.closure.files) for scan in self._prepared.scans)
+        self._story.files = max(read, len(shipment.sources))  # sources without includes are not scanned
         if pump is not None and not pump.may_go(self._prepared):
             self._needs = dataclasses.replace(self._needs, pump=False)
         return self._prepared
@@ -176,27 +180,46 @@ class RemoteWay:
 
     # -- Source: for the fleet
 
-    def bound(self, host: str) -> None:
+    def bound(self, host: str, text: str) -> None:
         """A host gets the job."""
-        self._story.phase("compiling", host)
+        self._story.goes_to(host, text)
+
+    def began(self, host: str) -> None:
+        """Its compiler runs there."""
+        self._story.runs_at(host)
+
+    def unbound(self, host: str) -> None:
+        """That host has it no more."""
+        self._story.leaves(host)
+
+    def answered(self, host: str, spoken: Spoken) -> None:
+        """A compiler has spoken there."""
+        self._story.answered_at(host, spoken)
 
     def order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder | None:
         """The order for such a host, when it is there."""
         if facts.takes_files and self._prepared is not None:
+            self._story.mode = "files"
             return self._prepared.order
         if facts.takes_pump and self._needs.pump and self._pump is not None:
+            self._story.mode = "pump"
             return self._pump.order(self._prepared) if self._prepared is not None else None
+        self._story.mode = "text"
         return self._texts.order(facts.forms, encodings) if self._texts is not None else None
 
     async def make_order(self, facts: Facts, encodings: Sequence[str]) -> AnyOrder:
         """The same, made now; raises RunLocallyError, LauncherGoneError, StaleError, PumpUnfitError."""
+        order: AnyOrder | None = None
         if facts.takes_pump and self._needs.pump:
             order = await self._pump_order()
-            if order is not None:
-                return order
-        if self._texts is None:
-            raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
-        return await self._texts.make_order(facts.forms, encodings)
+        if order is None:
+            if self._texts is None:
+                raise RunLocallyError(self._planned.text_obstacle, self._planned.text_detail)
+            self._story.mode = "text"
+            order = await self._texts.make_order(facts.forms, encodings)
+        if self._story.state in {"preprocessing", "scanning"}:
+            self._story.phase("uploading")
+        return order
 
     async def _pump_order(self) -> PumpOrder | None:
         """None: it goes as text; raises PumpUnfitError when it cannot go so either, as things are."""
@@ -241,12 +264,10 @@ class RemoteWay:
         spoken, planned = answer.spoken, self._planned
         delivery = Delivery(self._connection, self._story, self._invocation.cwd, self._settings)
         if spoken.files is not None:
-            self._story.host = answer.host
             await delivery.of_files(spoken)
         else:
             if _spoke(spoken) and not self._accepts(spoken.status):
                 raise RunLocallyError(Reason.COMPILER_SPOKE, answer.host)
-            self._story.host = answer.host
             assert self._texts is not None
             assert planned.compilation is not None
             async with self._texts.making:  # the launcher may still be at work for another host's form

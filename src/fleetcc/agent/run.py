@@ -14,6 +14,7 @@ from fleetcc.agent.daemon import Agent
 from fleetcc.agent.folder import Folder
 from fleetcc.agent.stories import Stories
 from fleetcc.errors import UsageError
+from fleetcc.monitor.journal import Journal
 from fleetcc.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ def run_agent(settings: Settings, ready_descriptor: int | None) -> bool:
             _tell_ready(ready_descriptor)
             return False
         listener = folder.listen()
-    descriptor = _open_log(settings.state_dir)
+    _open_log(settings.state_dir)
     _raise_descriptor_limit()
     _relax_garbage_collection()
     log.info("agent %s listens in %s, pid %d", __version__, folder.path, os.getpid())
     _tell_ready(ready_descriptor)
-    uvloop.run(Agent(settings, folder, listener, activated=activated).run(Stories(descriptor)))
+    uvloop.run(
+        Agent(settings, folder, listener, activated=activated).run(Stories(Journal(settings.state_dir)))
+    )
     log.info("agent left, pid %d", os.getpid())
     return True
 
@@ -55,8 +58,8 @@ def _activated_listener() -> socket.socket | None:
     return listener
 
 
-def _open_log(state_dir: str) -> int:
-    """One line per job and what goes wrong; the previous log is kept once. Raises UsageError."""
+def _open_log(state_dir: str) -> None:
+    """What goes wrong, and when agents come and go; the previous log is kept once. Raises UsageError."""
     path = os.path.join(state_dir, "agent.log")
     try:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
@@ -67,11 +70,10 @@ def _open_log(state_dir: str) -> int:
         raise UsageError(
             f"cannot write the agent's log {path!r}: {error.strerror}; set FLEETCC_DIR"
         ) from error
-    stream = os.fdopen(descriptor, "a", closefd=False, encoding="utf-8", errors="surrogateescape")
+    stream = os.fdopen(descriptor, "a", encoding="utf-8", errors="surrogateescape")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    return descriptor
 
 
 def _raise_descriptor_limit() -> None:

@@ -12,7 +12,7 @@ from fleetcc.agent.errand import RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherConnection, close_all
 from fleetcc.agent.local_slots import Use
 from fleetcc.agent.services import Services
-from fleetcc.agent.stories import Story
+from fleetcc.agent.story import Story
 from fleetcc.agent.text import Packer, Text, Unfit
 from fleetcc.backends.link import Order
 from fleetcc.command.analysis import Compilation

@@ -10,6 +10,7 @@ Cancelling closes the connection, which is how a distcc server learns that nobod
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -150,9 +151,11 @@ class StockLink:
                 self._accepted(number)
 
         try:
-            response = await self._converse(order, accepted)
+            parts = _encoded(order)
+            response = await self._converse(order, parts, accepted)
             seconds = asyncio.get_running_loop().time() - began
             spoken = await self._spoken(response, _protocol(order), seconds)
+            spoken = dataclasses.replace(spoken, sent=sum(map(len, parts)), received=_size(response))
         except HostError as error:
             self._failed(number, error)
             return
@@ -181,9 +184,10 @@ class StockLink:
             self._over(number)
             self._events.failed(self._host, number, error)
 
-    async def _converse(self, order: Order | PumpOrder, accepted: Callable[[], None]) -> Response:
+    async def _converse(
+        self, order: Order | PumpOrder, parts: list[bytes], accepted: Callable[[], None]
+    ) -> Response:
         protocol = _protocol(order)
-        parts = _encoded(order)
 
         async def talk(transport: asyncio.Transport, conversation: Conversation) -> Response:
             try:
@@ -207,9 +211,8 @@ class StockLink:
         )
 
     async def _spoken(self, response: Response, protocol: int, seconds: float) -> Spoken:
-        size = len(response.output_raw) + len(response.stderr_raw) + len(response.stdout_raw)
         try:
-            if size <= _INLINE_BYTES:
+            if _size(response) <= _INLINE_BYTES:
                 spoken = _unpacked(response, protocol, seconds)
             else:
                 spoken = await asyncio.to_thread(_unpacked, response, protocol, seconds)
@@ -229,6 +232,11 @@ class StockLink:
             raise PumpUnfitError(f"{self._spec.text}: its own folder is named in what the compiler made")
         if not spoken.status and not spoken.output:  # no compiler that succeeds leaves nothing
             raise HostError(f"{self._spec.text}: answered with an empty output")
+
+
+def _size(response: Response) -> int:
+    raw = (response.output_raw, response.stderr_raw, response.stdout_raw, response.dependencies_raw)
+    return sum(map(len, raw))
 
 
 def _unpacked(response: Response, protocol: int, seconds: float) -> Spoken:

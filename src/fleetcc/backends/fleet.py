@@ -27,6 +27,7 @@ from fleetcc.backends.link import (
 )
 from fleetcc.backends.picture import Picture
 from fleetcc.backends.stream import StreamProtocol
+from fleetcc.backends.tally import Tally
 from fleetcc.backends.uploads import Uploads
 from fleetcc.errors import HostError, InternalError, ProtocolError
 from fleetcc.model import Form, Priority
@@ -81,8 +82,14 @@ class FleetLink(StreamProtocol):
         self._closed = False
         self._picture = picture
         self._has_replica = False  # of this connection
+        self._tally = Tally()
         self._uploads = Uploads(
-            ours.executor, ours.read_blob, self._write, self._session.contents, self._blobs_are_gone
+            ours.executor,
+            ours.read_blob,
+            self._write,
+            self._session.contents,
+            self._blobs_are_gone,
+            self._tally.sent_blobs,
         )
         self._of_files: set[int] = set()  # ids of jobs made of files
         self._welcome: Welcome | None = None
@@ -174,7 +181,9 @@ class FleetLink(StreamProtocol):
             return
         self._begin(number, ident)
         self._of_files.add(ident)
-        self._write(b"".join((*told, head)))
+        data = b"".join((*told, head))
+        self._tally.begin(ident, len(data), change.updates)
+        self._write(data)
 
     def _blobs_are_gone(self, digests: tuple[bytes, ...]) -> None:
         """Files have changed since the replica was told of them."""
@@ -204,6 +213,7 @@ class FleetLink(StreamProtocol):
             self._loop.call_soon(self._misfit, number, UnfitTextError(f"{self._text}: {error}"))
             return
         self._begin(number, ident)
+        self._tally.begin(ident, len(head) + len(order.body))
         blobs = self._session.blobs(ident, order.body)
         if not self._uploads.is_idle or len(order.body) > _INLINE_BYTES:
             self._write(head)
@@ -311,12 +321,13 @@ class FleetLink(StreamProtocol):
 
     def _finished(self, event: Finished) -> None:
         of_files = event.job in self._of_files
+        sent = self._tally.end(event.job)
         number = self._forget(event.job)
         if number is None:
             return
         self._untold.add(number)
         size = sum(part.plain_bytes for part in event.result.parts)
-        work = partial(unpacked, event, of_files=of_files)
+        work = partial(unpacked, event, sent, of_files=of_files)
         if size <= _INLINE_BYTES:
             self._deliver(number, work)
         else:
@@ -348,6 +359,7 @@ class FleetLink(StreamProtocol):
         number = self._numbers.pop(ident, None)
         self._of_files.discard(ident)
         self._unstarted.pop(ident, None)
+        self._tally.end(ident)
         if number is not None:
             self._ids.pop(number, None)
         return number

@@ -30,8 +30,8 @@ _KINDS: Final[dict[str, type[HostError]]] = {
 }
 
 
-def unpacked(event: Finished, *, of_files: bool) -> Spoken:
-    """Unpack a result; raises ProtocolError."""
+def unpacked(event: Finished, sent: int, *, of_files: bool) -> Spoken:
+    """Unpack a result; `sent`: bytes that the job took. Raises ProtocolError."""
     size = sum(part.plain_bytes for part in event.result.parts)
     if size > MAX_PLAIN_BYTES:
         raise ProtocolError(f"a result of {size} bytes; the limit is {MAX_PLAIN_BYTES}")
@@ -41,24 +41,29 @@ def unpacked(event: Finished, *, of_files: bool) -> Spoken:
             continue
         plain[part.name] = zstd.unpack(part.encoding, raw, part.plain_bytes)
     result = event.result
+    files, output = None, b""
     if of_files:
-        return _files_left(event, plain)
-    output = plain.get("object", b"")
-    if not result.status and not output:  # no compiler that succeeds leaves nothing
-        raise ProtocolError("success without an output")
+        files = tuple(
+            LeftFile(left.path, left.mode, zstd.unpack(part.encoding, raw, part.plain_bytes))
+            for left, part, raw in event.files()
+        )
+    else:
+        output = plain.get("object", b"")
+        if not result.status and not output:  # no compiler that succeeds leaves nothing
+            raise ProtocolError("success without an output")
     return Spoken(
-        result.status, plain.get("stdout", b""), plain.get("stderr", b""), output, result.run_seconds
+        result.status,
+        plain.get("stdout", b""),
+        plain.get("stderr", b""),
+        output,
+        result.run_seconds,
+        files,
+        result.removed if of_files else (),
+        cpu_seconds=result.cpu_seconds,
+        peak_bytes=result.peak_bytes,
+        sent=sent,
+        received=sum(part.raw_bytes for part in result.parts),
     )
-
-
-def _files_left(event: Finished, plain: dict[str, bytes]) -> Spoken:
-    result = event.result
-    files = tuple(
-        LeftFile(left.path, left.mode, zstd.unpack(part.encoding, raw, part.plain_bytes))
-        for left, part, raw in event.files()
-    )
-    stdout, stderr = plain.get("stdout", b""), plain.get("stderr", b"")
-    return Spoken(result.status, stdout, stderr, b"", result.run_seconds, files, result.removed)
 
 
 def host_error(error: Error, text: str, *, of_files: bool = False) -> HostError:

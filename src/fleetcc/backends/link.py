@@ -98,6 +98,10 @@ class Spoken:
     seconds: float | None  # of the compiler, where the host tells or it could be seen
     files: tuple[LeftFile, ...] | None = None  # all of its outputs, of a job made of files
     removed: tuple[bytes, ...] = ()  # of the outputs that were there already, those that it removed
+    cpu_seconds: float = 0.0  # of the compiler, where the host tells
+    peak_bytes: int = 0  # of its memory, likewise
+    sent: int = 0  # bytes to the host: the order, and what it lacked of this job's files
+    received: int = 0  # bytes of the answer, as they came
 
 
 class UnfitTextError(HostError):

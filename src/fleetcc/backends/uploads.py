@@ -66,12 +66,14 @@ class Uploads:
         write: Callable[[bytes], None],
         frames_of: Callable[[Contents, bytes], Iterator[bytes]],
         gone: Callable[[tuple[bytes, ...]], None],
+        sent: Callable[[Contents, int], None],
     ) -> None:
         self._executor = executor
         self._read = read
         self._write = write
         self._frames_of = frames_of
         self._gone = gone
+        self._tell_sent = sent
         self._loop = asyncio.get_running_loop()
         self._bulk: deque[Iterator[bytes]] = deque()
         self._wanted: dict[bytes, None] = {}
@@ -159,6 +161,7 @@ class Uploads:
     def _frames(self, contents: Contents, raw: bytes) -> Iterator[bytes]:
         self._coming.difference_update(digest for digest, _ in contents.blobs)
         yield from self._frames_of(contents, raw)
+        self._tell_sent(contents, len(raw))
         self._is_sending = False
         self._loop.call_soon(self._sent)
 

@@ -1,45 +1,120 @@
-"""`fleetcc explain -- g++ …`: would this run here or on a host, and why. Compiles nothing."""
+"""`fleetcc explain -- g++ …`: would this run here or on a host, and why; `--last`, `--job`: the story of a
+past job. Compiles nothing.
+"""
 
-import asyncio
 import os
 import shlex
 import shutil
+from collections.abc import Iterator
 from typing import Final
 
 import click
 
+from fleetcc.agent.invocation import Invocation
 from fleetcc.agent.plan import RunHere, Send, plan
-from fleetcc.cli.hosts import THIS_MACHINE, Row, asked_everybody
+from fleetcc.cli.explained import AS_FILES, AS_PUMP, Asked, Found, Shipping, find_out
+from fleetcc.cli.hosts import THIS_MACHINE
+from fleetcc.cli.past import past_jobs
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import UsageError
 from fleetcc.model import Compiler, Form, Reason
-from fleetcc.settings import Settings, load_settings
+from fleetcc.monitor.amounts import bytes_text, clock_text, seconds_text
+from fleetcc.monitor.events import Record
+from fleetcc.monitor.journal import read_journal
+from fleetcc.monitor.lanes import was_remote
+from fleetcc.monitor.story import story_lines
+from fleetcc.settings import Settings, load_settings, printable
 from fleetcc.toolchain.identify import identify
-from fleetcc.wire.files import FILES
 
 
 @click.command(
     name="explain", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
-@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(words: tuple[str, ...]) -> None:
-    """Say whether COMMAND would run here or on a host of the fleet, and why.
+@click.option(
+    "--last", "last", is_flag=False, flag_value=1, type=click.IntRange(1), metavar="[N]",
+    help="Instead: the story of the last job, or of the last N.",
+)  # fmt: skip
+@click.option(
+    "--job", type=click.IntRange(1), metavar="ID", help="Instead: the story of the job of that number."
+)
+@click.argument("words", metavar="[COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+def command(words: tuple[str, ...], *, last: int | None, job: int | None) -> None:
+    """Say whether COMMAND would run here or on a host of the fleet, and why; or what became of a past job.
 
     The decision is made by the same code, from the same settings and host list, as a real compile's.
+
+    \b
     Example: fleetcc explain -- g++ -O2 -c x.cc -o x.o
+             fleetcc explain --last
     """
-    argv = [os.fsencode(word) for word in words]
     settings = load_settings(os.environb)
-    program = shutil.which(words[0])
-    if program is None:
-        raise UsageError(f"{words[0]}: command not found")
-    compiler = identify(os.fsencode(program), argv[0], os.environb)
-    click.echo(f"compiler  {program}: {_compiler_text(compiler)}")
-    planned = plan(argv, os.fsencode(os.getcwd()), os.environb, compiler, settings)
+    if last is not None or job is not None:
+        if words or (last is not None and job is not None):
+            raise UsageError("give one of COMMAND, --last and --job")
+        _tell(_past(past_jobs(settings), last, job))
+        return
+    if not words:
+        raise UsageError("what shall be explained? Give a command after --, or --last, or --job ID")
+    for line in _explained(words, settings):
+        click.echo(line)
+
+
+# -- past jobs
+
+
+def _past(records: list[Record], last: int | None, job: int | None) -> list[Record]:
+    if last is not None:
+        return records[-last:]
+    found = [record for record in records if record.job == job]
+    if not found:
+        numbers = f"the last one is {records[-1].job}"
+        raise UsageError(f"--job: no job {job} has ended, as far as the journal goes back; {numbers}")
+    return found[-1:]  # each agent counts from 1: the newest is meant
+
+
+def _tell(records: list[Record]) -> None:
+    stories = ["\n".join(printable(line) for line in story_lines(record)) for record in records]
+    click.echo("\n\n".join(stories))
+
+
+# -- a command
+
+_LAUNCHERS: Final = frozenset(("fleetcc", "distcc"))
+
+
+def _explained(words: tuple[str, ...], settings: Settings) -> Iterator[str]:
+    words = words[1:] if len(words) > 1 and os.path.basename(words[0]) in _LAUNCHERS else words
+    name, found = _compiler(words[0])
+    argv = tuple(os.fsencode(word) for word in (name, *words[1:]))
+    cwd, environment = os.fsencode(os.getcwd()), dict(os.environb)
+    program = os.fsencode(os.path.abspath(found))
+    compiler = identify(program, argv[0], environment)
+    yield f"compiler  {found}: {_compiler_text(compiler)}"
+    planned = plan(argv, cwd, environment, compiler, settings)
     if isinstance(planned, RunHere):
-        _say_here(planned.reason, planned.detail)
+        yield from _here(planned.reason, planned.detail)
+        return
+    invocation = Invocation(program, argv, cwd, environment, _umask())
+    known = find_out(planned, invocation, compiler, settings)
+    if known.way:
+        yield from _remote(planned, known)
     else:
-        _say_remote(planned, compiler, settings)
+        yield from _nowhere(planned, known)
+    yield from _files(known)
+    yield from _last_time(planned, invocation, settings)
+    yield from _hosts(known)
+    if known.way and known.way not in {AS_FILES, AS_PUMP, THIS_MACHINE}:
+        yield from _as_text(planned, compiler, Form(known.way))
+
+
+def _compiler(name: str) -> tuple[str, str]:
+    """As the launcher finds it: its argv[0] and its path, past launchers under its name on PATH."""
+    places = (os.environ.get("PATH") or os.defpath).split(os.pathsep)
+    found = [path for place in places if (path := shutil.which(name, path=place))]
+    for path in found:
+        if os.path.basename(os.path.realpath(path)) not in _LAUNCHERS:
+            return (name if path == found[0] else path), path
+    raise UsageError(f"{printable(name)}: command not found")
 
 
 def _compiler_text(compiler: Compiler) -> str:
@@ -48,57 +123,130 @@ def _compiler_text(compiler: Compiler) -> str:
     return f"{compiler.family.value} {version}{asked}"
 
 
-def _say_here(reason: Reason, detail: str) -> None:
-    click.echo(f"decision  here ({reason.slug})")
-    click.echo(f"because   {reason.text}" + (f": {detail}" if detail else ""))
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
-def _say_remote(planned: Send, compiler: Compiler, settings: Settings) -> None:
-    ways = asyncio.run(_ways(planned, settings))
-    if not any(way for _, way in ways):
-        reason = planned.text_obstacle if ways else Reason.ALL_HOSTS_FAILING
-        _say_here(reason, planned.text_detail if ways else "")
-        return
-    first = next(way for _, way in ways if way)
-    click.echo(f"decision  on a host (remote), {'as files' if first == FILES else 'as preprocessed text'}")
-    click.echo(f"source    {os.fsdecode(planned.source)}")
-    click.echo(f"output    {os.fsdecode(planned.output)}")
-    for host, way in ways:
-        click.echo(f"host      {host}: {_CAN.get(way, f'can take it ({way})')}")
-    if first == FILES or planned.compilation is None:
-        return
-    compilation = planned.compilation
-    if compilation.depfile is not None:
-        click.echo(f"depfile   {os.fsdecode(compilation.depfile.path)} (written by the preprocessor here)")
-    form = Form(first)
-    if not compilation.preprocessed_input:
-        click.echo(f"runs here {_shown(preprocess_argv(compilation, form))}")
-    click.echo(f"and there {_shown(remote_argv(compilation, form, compiler.remote_name or b''))}")
+def _here(reason: Reason, detail: str) -> Iterator[str]:
+    yield f"decision  here ({reason.slug})"
+    yield f"because   {reason.text}" + (f": {printable(detail)}" if detail else "")
 
 
-_CAN: Final = {
-    FILES: "can take it (as files)",
-    "": "cannot: it takes no files, and text only in a form that this job may not have",
+def _nowhere(planned: Send, known: Found) -> Iterator[str]:
+    reason, detail = known.reason, ""
+    if reason is Reason.NO_SANDBOX:
+        reason, detail = planned.text_obstacle, planned.text_detail
+    yield from _here(reason, detail)
+
+
+def _remote(planned: Send, known: Found) -> Iterator[str]:
+    yield f"decision  {_DECISIONS.get(known.way, 'on a host (remote), as preprocessed text')}"
+    yield f"source    {_shown(planned.source)}"
+    yield f"output    {_shown(planned.output)}"
+
+
+_DECISIONS: Final = {
+    AS_FILES: "on a host (remote), as files",
+    AS_PUMP: "on a host (remote), in pump mode",
+    THIS_MACHINE: "here (localhost-entry): `localhost` of the host list is the only one that can",
 }
 
 
-def _shown(argv: list[bytes]) -> str:
-    return shlex.join(os.fsdecode(word) for word in argv)
+def _files(known: Found) -> Iterator[str]:
+    shipping = known.shipping
+    if shipping.obstacle:
+        yield f"as files  impossible: {printable(shipping.obstacle)}"
+    if shipping.prepared is not None:
+        yield f"inputs    {_count(shipping.files)} of source and headers, {bytes_text(shipping.bytes)}"
+        if shipping.asked:
+            yield f"asks      `cc -M`: the scanner cannot tell all by itself ({', '.join(shipping.asked)})"
+        own = f"{_count(shipping.compiler_files)}, {bytes_text(shipping.compiler_bytes)}"
+        yield f"toolchain can be sent as files: {own}"
+    if known.way:
+        yield f"travels   {_travels(shipping, known.way)}"
+    if shipping.pump_obstacle:
+        yield f"pump      it would not go in pump mode: {printable(shipping.pump_obstacle)}"
+    elif known.has_pump:
+        yield "pump      it would go in pump mode to hosts with `,cpp`"
+    yield f"predicted {_predicted(known)}"
 
 
-async def _ways(planned: Send, settings: Settings) -> list[tuple[str, str]]:
-    """Each host that the list stands for, and how it would get the job: FILES, a form, or not at all."""
-    hosts = await asked_everybody(planned.found, settings)
-    return [
-        (str(row["id"]), _way(planned, row))
-        for row in hosts.rows
-        if row["answers"] and row["server"] != THIS_MACHINE
+def _travels(shipping: Shipping, way: str) -> str:
+    if way == AS_FILES:
+        most = bytes_text(shipping.bytes + shipping.compiler_bytes)
+        return (
+            f"at most {most} before packing, to a host that has none of it; digests only to one that has all"
+        )
+    if way == AS_PUMP:
+        return f"{bytes_text(shipping.bytes)} before packing, each time"
+    return "nothing" if way == THIS_MACHINE else "the preprocessed text, packed, each time"
+
+
+def _count(files: int) -> str:
+    return "1 file" if files == 1 else f"{files} files"
+
+
+def _predicted(known: Found) -> str:
+    history = known.history
+    if not history.records:
+        return "nothing yet: the agent's history, written once a minute, has no job"
+    prediction = history.predict(known.key, known.shipping.bytes)
+    record = history.records.get(known.key)
+    if record is None:
+        return f"{seconds_text(prediction.seconds)} on an ordinary host, as others: it is new"
+    took = f"it took {seconds_text(record.seconds)} on {record.host} last time"
+    return f"{seconds_text(prediction.seconds)} on an ordinary host; {took}"
+
+
+def _last_time(planned: Send, invocation: Invocation, settings: Settings) -> Iterator[str]:
+    """What travelled when this unit went to a host before: the best that can be said of what hosts have."""
+    label, directory = _shown(planned.source), _shown(invocation.cwd)
+    before = [
+        record
+        for record in read_journal(settings.state_dir)
+        if record.label == label and record.directory == directory and was_remote(record)
     ]
+    if before:
+        last = before[-1]
+        when = f"{clock_text(last.started)}, `fleetcc explain --job {last.job}`"
+        took = f", whose compiler took {seconds_text(last.run_seconds)}" if last.run_seconds else ""
+        yield f"last time {bytes_text(last.sent)} were sent to {last.host}{took} ({when})"
 
 
-def _way(planned: Send, row: Row) -> str:
-    if planned.shipment is not None and row.get("files"):
-        return FILES
-    forms = row.get("forms", [Form.EXPANDED.value])
-    assert isinstance(forms, list)
-    return next((form.value for form in planned.forms if form.value in forms), "")
+def _hosts(known: Found) -> Iterator[str]:
+    for host in known.hosts:
+        yield f"host      {printable(host.id)}: {_host_text(host)}"
+
+
+def _host_text(host: Asked) -> str:
+    if not host.way:
+        return f"cannot: {printable(host.why_not)}"
+    if host.way == THIS_MACHINE:
+        return "takes it when it is free first"
+    parts = [f"can take it ({host.way})"]
+    if host.seconds:
+        parts.append(f"about {seconds_text(host.seconds)} there")
+    agent = host.row.get("agent")
+    if isinstance(agent, dict) and agent["left_alone_seconds"]:
+        parts.append(f"left alone for {agent['left_alone_seconds']:.0f} s after a failure")
+    return "; ".join(parts)
+
+
+def _as_text(planned: Send, compiler: Compiler, form: Form) -> Iterator[str]:
+    compilation = planned.compilation
+    assert compilation is not None
+    if compilation.depfile is not None:
+        yield f"depfile   {_shown(compilation.depfile.path)} (written by the preprocessor here)"
+    if not compilation.preprocessed_input:
+        yield f"runs here {_line(preprocess_argv(compilation, form))}"
+    yield f"and there {_line(remote_argv(compilation, form, compiler.remote_name or b''))}"
+
+
+def _shown(name: bytes) -> str:
+    return printable(os.fsdecode(name))
+
+
+def _line(argv: list[bytes]) -> str:
+    return shlex.join(_shown(word) for word in argv)

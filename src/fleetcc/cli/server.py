@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import platform
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
 import uvloop
 
-from fleetcc import __version__
+from fleetcc.cli.server_options import HTTP_ADDRESS, STATS_PORT, make_command, program_name
 from fleetcc.errors import ExitCode, FleetccError, UsageError
 from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_size
 from fleetcc.server import detach, inetd, listening, logs, machine, privileges
@@ -21,164 +20,42 @@ from fleetcc.server.notify import Notifier, is_listening, passed_sockets
 from fleetcc.server.options import ServerOptions
 
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-# Stock clients give up after 300 s of silence; one that is told earlier tries its next host.
-_QUEUE_TIMEOUT: Final = 240.0
-_IO_TIMEOUT: Final = 30.0
-# Long enough for a machine that swaps, short enough for jobs whose laptop was closed.
-_PING_SECONDS: Final = 10.0
-_DRAIN_TIMEOUT: Final = 60.0
-_MAX_WAITING: Final = 4000
 # Descriptors beside those of clients: slots, logs, streams and pidfds of running compilers.
 _OWN_DESCRIPTORS: Final = 256
 
-_EPILOG: Final = """
-\b
-Environment: FLEETCCD_STATE_DIR, FLEETCCD_PATH (else DISTCCD_PATH, else PATH), FLEETCC_CMDLIST (else
-DISTCC_CMDLIST) with FLEETCC_CMDLIST_NUMWORDS, TMPDIR. SIGTERM lets running jobs end, a second one does not.
-"""
-
 Values = Mapping[str, Any]
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """One row of the table of options."""
-
-    names: tuple[str, ...]
-    help: str
-    settings: Mapping[str, Any]
-
-
-def _flag(*names: str, help: str) -> _Option:  # noqa: A002 - click's word
-    return _Option(names, help, {"is_flag": True})
-
-
-def _value(*names: str, help: str, **settings: Any) -> _Option:  # noqa: A002 - click's word
-    return _Option(names, help, settings)
-
-
-_SECONDS: Final = click.FloatRange(min=0)
-OPTIONS: Final = (
-    _flag("--daemon", help="Listen on the network (the default unless standard input is a socket)."),
-    _flag("--inetd", help="Serve one connection on standard input and output: inetd, systemd, ssh."),
-    _flag("--no-detach", help="Stay in the foreground."),
-    _value("-p", "--port", type=click.IntRange(1, 65535), default=listening.DEFAULT_PORT,
-           help="Port to listen on."),
-    _value("--listen", multiple=True, metavar="ADDR",
-           help="Address to listen on; repeatable. Default: every interface, IPv6 and IPv4."),
-    _value("-a", "--allow", multiple=True, metavar="IP[/BITS]|NAME",
-           help="Who may connect; repeatable. Default: this machine only."),
-    _flag("--allow-private", help="Allow the private networks of IPv4 and IPv6."),
-    _value("-j", "--jobs", type=click.IntRange(1, 4096), metavar="N",
-           help="Compilers that run at most, all processes of this state directory together. Default: CPUs."),
-    _value("--load-limit", type=_SECONDS, metavar="LOAD",
-           help="Run fewer while others' load leaves less than this; 0: never mind. Default: CPUs * 5/4."),
-    _value("--memory-reserve", metavar="SIZE",
-           help="Start no compiler while less memory is available: 500M, 2G, 10%; 0: never mind. "
-           "Default: 5%, at least 256M."),
-    _value("--store-size", metavar="SIZE", default="10G",
-           help="Keep at most so many bytes of clients' files, and once more as many of copies in their "
-           "replicas: 500M, 20G."),
-    _value("--job-memory", metavar="SIZE", default="50%",
-           help="Memory that each process of a job made of files may have: 4G, or a share of the "
-           "machine's as 50%; 0: no limit."),
-    _value("--job-disk", metavar="SIZE", default="4G",
-           help="What a job made of files may write, all together; it is held in memory."),
-    _value("--queue-timeout", type=click.FloatRange(min=1), default=_QUEUE_TIMEOUT, metavar="SECONDS",
-           help="Close requests that waited this long for a slot."),
-    _value("--io-timeout", type=click.FloatRange(min=0, min_open=True), default=_IO_TIMEOUT,
-           metavar="SECONDS",
-           help="Close clients that send nothing of an unfinished request, or take nothing of an answer."),
-    _value("--ping-interval", type=click.FloatRange(min=0.2, max=3600), default=_PING_SECONDS,
-           metavar="SECONDS",
-           help="Take fleetcc agents from which nothing comes for so long for gone, and end their jobs."),
-    _value("--max-waiting", type=click.IntRange(1, 100_000), default=_MAX_WAITING, metavar="N",
-           help="Connections that may wait; more are closed."),
-    _value("-N", "--nice", type=click.IntRange(0, 19), default=5,
-           help="Run less urgently than other programs, compilers and server."),
-    _value("--job-lifetime", type=_SECONDS, default=0.0, metavar="SECONDS",
-           help="Stop compilers that run longer; 0: never."),
-    _value("--drain-timeout", type=_SECONDS, default=_DRAIN_TIMEOUT, metavar="SECONDS",
-           help="How long SIGTERM waits for running jobs."),
-    _value("--lifetime", type=_SECONDS, default=0.0, metavar="SECONDS",
-           help="Leave after this time; 0: never."),
-    _value("--user", metavar="NAME", help="Whom to become when started by root. Default: "
-           + ", ".join(privileges.DEFAULT_USERS) + ", the first that exists."),
-    _value("--state-dir", metavar="DIR",
-           help="Where slots are shared with other processes, and clients' files are kept. "
-           "Default: /var/lib/fleetccd for root, else ~/.local/state/fleetccd."),
-    _value("-P", "--pid-file", metavar="FILE", help="Write the daemon's process id here."),
-    _value("--log-file", metavar="FILE", help="Log to this file. Default: syslog."),
-    _flag("--log-stderr", help="Log to standard error."),
-    _value("--log-level", metavar="LEVEL", default="info",
-           help="emerg, alert, crit, err, warning, notice, info (one line per job) or debug."),
-    _flag("--verbose", help="Log at level debug."),
-    _flag("-W", "--wizard", help="Debug: --verbose --log-stderr --no-detach."),
-    _flag("--enable-tcp-insecure", "--make-me-a-botnet",
-          help="Run any program that an allowed client names. Anybody among them then owns this account."),
-    _flag("--no-fork", help="Accepted for distccd's sake: there is one process anyway."),
-    _flag("--no-fifo", help="Accepted for distccd's sake; no effect."),
-    _flag("--stats", help="Accepted for distccd's sake; not served, which the log says."),
-    _value("--stats-port", type=click.IntRange(1, 65535), help="Accepted for distccd's sake; not served."),
-    _flag("--zeroconf", help="Announce this server on the local network (mDNS); needs the zeroconf package."),
-)  # fmt: skip
-
-
-def _command() -> click.Command:
-    parameters: list[click.Parameter] = [
-        click.Option([*row.names], help=row.help, show_default="default" in row.settings, **row.settings)
-        for row in OPTIONS
-    ]
-    parameters.append(click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False,
-                                   callback=_print_version, help="Show the version and exit."))  # fmt: skip
-    parameters.append(click.Argument(["ignored"], nargs=-1, expose_value=False))
-    return click.Command(
-        "fleetccd",
-        params=parameters,
-        callback=_keep,
-        help="Compile server: takes jobs of fleetcc and distcc clients, and runs as many as it has slots.",
-        epilog=_EPILOG,
-        context_settings={"help_option_names": ["--help"], "max_content_width": 110},
-    )
-
-
-def _keep(**values: Any) -> Values:
-    return values
-
-
-def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
-    if not value:
-        return
-    click.echo(f"{_program_name()} {__version__} {platform.machine()}-{platform.system().lower()}")
-    click.echo("  (protocols 1, 2 and 3) (default port 3632)")
-    context.exit(0)
-
-
-def _program_name() -> str:
-    name = os.path.basename(sys.argv[0])
-    return name if name and not name.endswith(".py") else "fleetccd"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point; ends the process."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        values = _command().main(arguments, prog_name=_program_name(), standalone_mode=False)
-        status = values if isinstance(values, int) else _run(values, os.environ)
+        status = _examine(arguments[1:]) if arguments[:1] == ["doctor"] else _serve(arguments)
     except click.ClickException as error:
         error.show()
         status = ExitCode.BAD_ARGUMENTS
     except click.Abort:
         status = ExitCode.GENERAL
     except FleetccError as error:
-        click.echo(f"{_program_name()}: {error}", err=True)
+        click.echo(f"{program_name()}: {error}", err=True)
         status = error.exit_code
     except OSError as error:
-        click.echo(f"{_program_name()}: {error}", err=True)
+        click.echo(f"{program_name()}: {error}", err=True)
         status = ExitCode.IO_ERROR
     detach.fail(status)
     sys.exit(int(status))
+
+
+def _examine(arguments: Sequence[str]) -> int:
+    from fleetcc.server import doctor  # noqa: PLC0415 - nothing of it is needed to serve
+
+    return doctor.main(arguments)
+
+
+def _serve(arguments: list[str]) -> int:
+    values = make_command().main(arguments, prog_name=program_name(), standalone_mode=False)
+    return values if isinstance(values, int) else _run(values, os.environ)
 
 
 def _run(values: Values, environment: Mapping[str, str]) -> int:
@@ -197,8 +74,12 @@ def _serves_one(values: Values, sockets: Sequence[Any]) -> bool:
 
 
 def _run_once(values: Values, environment: Mapping[str, str], sockets: Sequence[Any]) -> int:
+    if values["http"]:
+        raise UsageError("--http: a server of one connection (--inetd, ssh) has no page; run a daemon for it")
     options = _options(values, environment)
     _set_up_log(values, to_stderr=bool(values["log_stderr"]) and not inetd.is_socket(2))
+    if _has_stats(values):
+        logs.warn("--stats: a server of one connection (--inetd) has no statistics; run a daemon for them")
     _prepare_directories(options, values)
     privileges.set_limits()
     client = inetd.ssh_client(environment)
@@ -207,13 +88,19 @@ def _run_once(values: Values, environment: Mapping[str, str], sockets: Sequence[
 
 def _run_daemon(values: Values, environment: Mapping[str, str], passed: Sequence[Any]) -> int:
     # Here, because what it announces by takes 14 ms to load, and ssh starts a process for each connection.
-    from fleetcc.server.daemon import Daemon  # noqa: PLC0415 - see above
+    from fleetcc.server.daemon import Daemon, Listeners  # noqa: PLC0415 - see above
 
     options = _options(values, environment)
     wizard = bool(values["wizard"])
     _set_up_log(values, to_stderr=bool(values["log_stderr"]) or wizard)
     _warn_about(values)
-    sockets = passed or listening.listen(values["listen"], values["port"])
+    http_sockets, http_names = _http(values["http"])
+    listeners = Listeners(
+        passed or listening.listen(values["listen"], values["port"]),
+        http_sockets,
+        http_names,
+        _stats_sockets(values),
+    )
     ready = (lambda: None) if values["no_detach"] or wizard else detach.detach()
     pid_file = values["pid_file"] and os.path.abspath(values["pid_file"])
     _write_pid(pid_file)
@@ -222,10 +109,37 @@ def _run_daemon(values: Values, environment: Mapping[str, str], passed: Sequence
         privileges.set_limits()
         os.chdir("/")
         notifier = Notifier(environment.get("NOTIFY_SOCKET"))
-        _loop_run(lambda: Daemon(options, sockets, notifier, ready).run())
+        _loop_run(lambda: Daemon(options, listeners, notifier, ready).run())
     finally:
         _remove_pid(pid_file)
     return 0
+
+
+def _http(place: str | None) -> tuple[list[socket.socket], list[str]]:
+    """The sockets of --http, and the name of this machine that it has, if it is one."""
+    if place is None:
+        return [], []
+    try:
+        from fleetcc.server import http  # noqa: F401, PLC0415 - needs extras
+    except ImportError as error:
+        raise UsageError(
+            f"--http needs {error.name}: pip install 'fleetcc[web,metrics]', or leave --http out"
+        ) from error
+    address, separator, port = place.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 1 << 16 or (separator and not address):
+        raise UsageError(f"--http {place}: expected PORT, ADDRESS:PORT or [ADDRESS]:PORT")
+    address = address.removeprefix("[").removesuffix("]") or HTTP_ADDRESS
+    return listening.listen([address], int(port), "--http"), [address]
+
+
+def _has_stats(values: Values) -> bool:
+    return bool(values["stats"] or values["stats_port"])
+
+
+def _stats_sockets(values: Values) -> list[socket.socket]:
+    if not _has_stats(values):
+        return []
+    return listening.listen(values["listen"], values["stats_port"] or STATS_PORT, "--stats-port")
 
 
 def _loop_run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
@@ -260,6 +174,7 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         drain_timeout_seconds=values["drain_timeout"],
         lifetime_seconds=values["lifetime"],
         is_announced=values["zeroconf"],
+        is_watched=bool(values["http"]) or _has_stats(values),
         max_waiting=max(1, min(values["max_waiting"], descriptors - _OWN_DESCRIPTORS - 8 * slots)),
     )
 
@@ -302,8 +217,6 @@ def _set_up_log(values: Values, *, to_stderr: bool) -> None:
 def _warn_about(values: Values) -> None:
     if values["enable_tcp_insecure"]:
         logs.warn("--enable-tcp-insecure: every allowed client can run any program as this user")
-    if values["stats"] or values["stats_port"]:
-        logs.warn("--stats: this version does not serve statistics; ask `fleetcc hosts` or read the log")
 
 
 def _prepare_directories(options: ServerOptions, values: Values, *owned: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from fleetcc.monitor.events import Event, Hello, Lost, encode
@@ -62,7 +62,7 @@ class Viewer:
         self._lines.append(line)
         self._news.set()
 
-    async def batches(self) -> AsyncIterator[bytes]:
+    async def batches(self) -> AsyncGenerator[bytes, None]:
         """Whole lines, as many as have come, as soon as some have; for ever."""
         while True:
             await self._news.wait()

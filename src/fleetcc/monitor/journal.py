@@ -7,7 +7,9 @@ is full it becomes `jobs.jsonl.1`, and what was that goes.
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -25,7 +27,7 @@ class Journal:
 
     def __init__(self, state_dir: str) -> None:
         self._path = os.path.join(state_dir, NAME)
-        self._lines: list[bytes] = []
+        self._lines: deque[bytes] = deque()  # may be added to while a thread writes
 
     def add(self, record: Record) -> None:
         """One more; written with the next flush."""
@@ -38,7 +40,10 @@ class Journal:
 
     def flush(self) -> None:
         """Write what has come; a disk that is full costs the lines, never a job."""
-        lines, self._lines = self._lines, []
+        lines = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self._lines.popleft())
         if not lines:
             return
         try:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from fleetcc.errors import ProtocolError
@@ -23,7 +24,9 @@ from fleetcc.server.gate import Ticket
 from fleetcc.server.orders import Order
 from fleetcc.server.patience import Patience
 from fleetcc.server.reading import Reading
-from fleetcc.server.requests import Body, Head, body_bytes, job_for, order_for
+from fleetcc.server.requests import Body, Head, body_bytes, job_for, life_for, order_for
+from fleetcc.server.stats import Cause
+from fleetcc.server.watch import Life
 from fleetcc.wire.distcc import RequestHead, RequestReader
 from fleetcc.wire.fleet import OPENING
 from fleetcc.wire.greeting import encode_unknown_version
@@ -64,7 +67,6 @@ class Connection(asyncio.BufferedProtocol):
         self.state = State.OPENING
         self.outcome: str | None = None  # how it ended, for --inetd's exit status
         self._service = service
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._reading: Reading | None = None
         self._opening = b""
@@ -73,11 +75,10 @@ class Connection(asyncio.BufferedProtocol):
         self._head: Head | None = None
         self._order: Order | None = None
         self._ticket: Ticket | None = None
+        self._life: Life | None = None
         self._body: Body | None = None
         self._job: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._silence = service.options.io_timeout_seconds
-        self._patience = Patience(self._silence, self.reject)
+        self._patience = Patience(service.options.io_timeout_seconds, partial(self.reject, cause="silent"))
 
     # -- from the transport
 
@@ -117,6 +118,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def received(self, data: bytes) -> None:
         """Bytes have come; also called for transports that know no buffers."""
+        self._service.stats.received += len(data)
         self._patience.progressed()
         try:
             if self.state is State.OPENING:
@@ -144,6 +146,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._begin_fleet(self._opening[len(OPENING) :])
             case Opening.OTHER_VERSION:
                 _log.info("client=%s result=rejected reason=opening %r", self.client, self._opening[:40])
+                self._service.stats.refuse("version")
                 self.answer([encode_unknown_version(self._opening)], "rejected")
             case Opening.UNKNOWN:
                 self.reject(f"first bytes {self._opening[:16]!r} where b'DIST' was expected")
@@ -179,14 +182,14 @@ class Connection(asyncio.BufferedProtocol):
     def _take_head(self, head: Head) -> None:
         order = order_for(self._service, head)
         if isinstance(order, str):
-            self.reject(order)
+            self.reject(order, "command")
             return
         self._head, self._order = head, order
         self.state = State.WAITING
         self._patience.rest()
-        self._ticket = self._service.gate.join(
-            self.client, order.summary, self._may_upload, lambda: self.reject("waited too long for a slot")
-        )
+        self._life = life_for(self._service, self.client, order)
+        expire = partial(self.reject, "waited too long for a slot", "queue-timeout")
+        self._ticket = self._service.gate.join(self.client, order.summary, self._may_upload, expire)
 
     def _take_body(self, body: Body) -> None:
         self._body = body
@@ -201,19 +204,24 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_job()
             return
         assert self._reading is not None
+        assert self._life is not None
         self._reading.resume()
         self._patience.expect(BODY_TIMEOUTS)
+        self._life.comes_to("uploading")
 
     def _begin_job(self) -> None:
         assert self._head is not None
         assert self._order is not None
         assert self._ticket is not None
         assert self._body is not None
+        assert self._life is not None
         self.state = State.JOB
         _log.debug("client=%s upload complete bytes=%d", self.client, body_bytes(self._body))
         self._patience.rest()
         body, self._body = self._body, None
-        job = job_for(self._service, self, self._head, self._order, self._ticket, body)
+        self._life.received = body_bytes(body)
+        self._life.comes_to("waiting")
+        job = job_for(self._service, self, self._head, self._order, self._ticket, self._life, body)
         self._job = self._service.start(job)
 
     def answer(self, buffers: Sequence[bytes], outcome: str) -> None:
@@ -224,9 +232,10 @@ class Connection(asyncio.BufferedProtocol):
         self._patience.rest()
         self.state = State.ANSWERING
         self.outcome = outcome
+        self._service.stats.sent += sum(map(len, buffers))
         self._transport.writelines(buffers)
         self._transport.close()
-        self._watch_sending(-1)
+        self._patience.expect_taking(self._transport)
 
     def pause_writing(self) -> None:
         """The client takes less than it is sent."""
@@ -240,12 +249,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- ends
 
-    def reject(self, reason: str) -> None:
+    def reject(self, reason: str, cause: Cause = "malformed") -> None:
         """Close without a byte, which is all that distcc's protocol has for a refusal."""
         if self.state is State.CLOSED:
             return
         _log.info("client=%s result=rejected reason=%s", self.client, reason)
-        self._service.stats.rejected += 1
+        self._service.stats.refuse(cause)
         self.outcome = "rejected"
         self.abort()
 
@@ -267,8 +276,6 @@ class Connection(asyncio.BufferedProtocol):
         state, self.state = self.state, State.CLOSED
         self.outcome = self.outcome or "left"
         self._patience.rest()
-        if self._timer is not None:
-            self._timer.cancel()
         self._body = None
         if state is State.JOB:
             assert self._job is not None
@@ -278,8 +285,10 @@ class Connection(asyncio.BufferedProtocol):
         elif state in (State.WAITING, State.BODY):
             assert self._ticket is not None
             assert self._reading is not None
+            assert self._life is not None
             self._reading.forget()
             self._service.gate.leave(self._ticket)
+            self._life.end("rejected" if self.outcome == "rejected" else "disconnected")
             _log.info(
                 "client=%s result=%s stage=%s reason=%s", self.client, self.outcome, state.value, reason
             )
@@ -288,12 +297,3 @@ class Connection(asyncio.BufferedProtocol):
         self._leave("the client left")
         assert self._transport is not None
         self._transport.abort()
-
-    def _watch_sending(self, last_left: int) -> None:
-        if self.state is State.CLOSED or self._transport is None:
-            return
-        left = self._transport.get_write_buffer_size()
-        if left == last_left:
-            self.reject(f"took none of its answer for {self._silence:g} s")
-            return
-        self._timer = self._loop.call_later(self._silence, self._watch_sending, left)

@@ -6,10 +6,11 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.errors import UsageError
-from fleetcc.server import logs
+from fleetcc.server import logs, stats_text
 from fleetcc.server.announce import announced
 from fleetcc.server.connection import Connection
 from fleetcc.server.job import in_thread
@@ -22,13 +23,23 @@ from fleetcc.server.service import Service
 _log: Final = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The sockets that a daemon listens on, by whom they are for."""
+
+    jobs: Sequence[socket.socket]
+    http: Sequence[socket.socket] = ()
+    http_names: Sequence[str] = ()  # that browsers may call this machine by
+    stats: Sequence[socket.socket] = ()
+
+
 class Daemon:
     """One daemon process."""
 
     def __init__(
         self,
         options: ServerOptions,
-        listeners: Sequence[socket.socket],
+        listeners: Listeners,
         notifier: Notifier,
         ready: Callable[[], None],
     ) -> None:
@@ -47,27 +58,40 @@ class Daemon:
         _log.info(
             "stopped accepted=%d refused=%d overloaded=%d rejected=%d jobs=%s",
             stats.accepted,
-            stats.refused,
-            stats.overloaded,
+            stats.refusals["not-allowed"],
+            stats.refusals["overloaded"],
             stats.rejected,
-            " ".join(f"{outcome}:{count}" for outcome, count in sorted(stats.jobs.items())) or "none",
+            " ".join(f"{outcome}:{count}" for outcome, count in sorted(stats.by_outcome().items())) or "none",
         )
 
     async def _work(self, service: Service) -> None:
-        servers = [await self._listen(service, sock) for sock in self._listeners]
-        self._handle_signals()
-        service.fleet.identify()
-        self._say_ready()
-        async with contextlib.AsyncExitStack() as while_serving:
-            await self._announce(service, while_serving)
-            await self._stop.wait()
-        await self._drain(service, servers)
+        # Those that look may do so while the last jobs end.
+        async with contextlib.AsyncExitStack() as to_the_end:
+            await self._open_windows(service, to_the_end)
+            servers = [await self._listen(service, sock) for sock in self._listeners.jobs]
+            self._handle_signals()
+            service.fleet.identify()
+            self._say_ready()
+            async with contextlib.AsyncExitStack() as while_serving:
+                await self._announce(service, while_serving)
+                await self._stop.wait()
+            await self._drain(service, servers)
+
+    async def _open_windows(self, service: Service, to_the_end: contextlib.AsyncExitStack) -> None:
+        listeners = self._listeners
+        if listeners.http:
+            from fleetcc.server import http  # noqa: PLC0415 - needs extras, and takes 200 ms
+
+            serving = http.served(service, listeners.http, listeners.http_names)
+            await to_the_end.enter_async_context(serving)
+        if listeners.stats:
+            await to_the_end.enter_async_context(stats_text.served(service, listeners.stats))
 
     async def _announce(self, service: Service, while_serving: contextlib.AsyncExitStack) -> None:
         if not self._options.is_announced:
             return
         options = self._options
-        arguments = (self._listeners, options.slots, options.compilers)
+        arguments = (self._listeners.jobs, options.slots, options.compilers)
         offer = await in_thread(service.pool, offer_of, *arguments)
         if offer is not None:
             try:
@@ -90,7 +114,8 @@ class Daemon:
             loop.call_later(self._options.lifetime_seconds, self._asked_to_stop, "--lifetime")
 
     def _say_ready(self) -> None:
-        places = " ".join(_place(sock) for sock in self._listeners)
+        listeners = self._listeners
+        places = " ".join(map(_place, listeners.jobs))
         options = self._options
         allowed = " ".join(str(network) for network in options.access.networks)
         _log.info(
@@ -101,6 +126,9 @@ class Daemon:
             options.memory_reserve_bytes >> 20,
             allowed,
         )
+        for what, sockets in (("http", listeners.http), ("stats", listeners.stats)):
+            if sockets:
+                _log.info("%s on %s", what, " ".join(map(_place, sockets)))
         self._notifier.say("READY=1", f"STATUS=listening on {places}, {options.slots} slots")
         self._ready()
 

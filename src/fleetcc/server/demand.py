@@ -32,6 +32,11 @@ class Demand:
         """Grants that no job has used."""
         return len(self._granted)
 
+    @property
+    def wanted(self) -> int:
+        """Jobs that the client has beyond those."""
+        return self._want
+
     def replace(self, most: int, priority: Priority) -> None:
         """The client says what it wants now."""
         if priority is not self._priority:

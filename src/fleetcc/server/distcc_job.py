@@ -51,21 +51,25 @@ class DistccJob:
             self._compile.log_end("disconnected", 0, 0)
             raise
         except ProtocolError as error:
+            self._compile.end("rejected")
             self._connection.reject(str(error))
         except OSError as error:
             # A full disk, no descriptors: not the compiler's answer, so there is none.
             _log.error(
                 "client=%s result=failed file=%s: %s", self._connection.client, self._order.file, error
             )
+            self._compile.end("failed")
             self._connection.abort()
 
     def broken(self) -> None:
         """It ended by a fault of ours."""
+        self._compile.end("internal-error")
         self._connection.abort()
 
     def over(self) -> None:
         """It has ended, however, perhaps before it began."""
         self._service.gate.leave(self._ticket)
+        self._compile.end("disconnected")
 
     def _encode(self, spoken: Spoken) -> list[bytes]:
         bodies = [pack_body(self._protocol, plain) for plain in (spoken.stderr, spoken.stdout, spoken.output)]

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from fleetcc.server.job import MAX_STREAM_BYTES, THREAD_BYTES, in_thread
 from fleetcc.server.replica_session import ReplicaSession
 from fleetcc.server.shortage import Shortage, limits_of, oom_kills, shortage
 from fleetcc.server.slots import Slot
+from fleetcc.server.watch import Life
 from fleetcc.store.binding import Binding
 from fleetcc.wire.files import FILE_PART, FileJob, Left
 from fleetcc.wire.fleet import ErrorCode, Result
@@ -50,6 +50,7 @@ class AcceptedFiles:
     ticket: "Ticket"
     binding: Binding
     replica: ReplicaSession
+    life: Life
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,6 @@ class _Spoken:
     """What a compiler has left."""
 
     ended: Ended
-    seconds: float
     parts: list[tuple[str, bytes]]
     files: tuple[Left, ...]
     removed: tuple[bytes, ...]
@@ -70,12 +70,12 @@ class FilesJob:
         self._service = service
         self._session = session
         self._accepted = accepted
-        self._started = 0.0
-        self._ended = 0.0
+        self._life = accepted.life
 
     async def run(self) -> None:
         """Carry it out; raises only CancelledError, and what is a fault of ours."""
         try:
+            self._life.comes_to("waiting")
             slot = await self._service.gate.slot(self._accepted.ticket)
             await self._tell(await self._compile(slot))
         except asyncio.CancelledError:
@@ -85,6 +85,7 @@ class FilesJob:
         except NotDoneError as error:
             self._fail(error.outcome, error.code, error.text, error.remedy)
         except ProtocolError as error:
+            self._service.stats.refuse("malformed")
             self._fail("rejected", ErrorCode.REFUSED, str(error), "compile it locally")
         except OSError as error:
             _log.error("client=%s result=failed file=%s: %s", self._session.client, self._label, error)
@@ -99,6 +100,7 @@ class FilesJob:
         accepted = self._accepted
         self._service.gate.leave(accepted.ticket)
         accepted.replica.release(accepted.binding)
+        self._life.end("cancelled")
         self._session.job_over(accepted.number)
 
     @property
@@ -124,10 +126,11 @@ class FilesJob:
         try:
             streams = (os.memfd_create("stdout"), os.memfd_create("stderr"))
             try:
-                await self._run(run, streams)
+                await self._run(run, streams, slot)
                 outcome = run.outcome()
                 if not isinstance(outcome, Ended):
                     raise _not_done(outcome)
+                self._life.cpu_seconds, self._life.peak_bytes = outcome.cpu_seconds, outcome.peak_bytes
                 stdout, stderr = (_content(stream) for stream in streams)
                 lacking = shortage(outcome, limits, stderr, was_oom=oom_kills() > kills)
                 if lacking is not None:
@@ -139,8 +142,8 @@ class FilesJob:
         finally:
             run.close()
 
-    async def _run(self, run: Run, streams: tuple[int, int]) -> None:
-        self._started = time.monotonic()
+    async def _run(self, run: Run, streams: tuple[int, int], slot: Slot) -> None:
+        self._life.begins(slot.index)
         compiler = running.start_sandboxed(run, streams)
         self._session.started(self._accepted.number)
         self._service.compilers.add(compiler)
@@ -154,7 +157,7 @@ class FilesJob:
             raise NotDoneError("timeout", ErrorCode.LIFETIME, text, remedy) from None
         finally:
             self._service.compilers.discard(compiler)
-            self._ended = time.monotonic()
+            self._life.is_compiled()
             self._service.gate.leave(self._accepted.ticket)
 
     async def _collect(self, run: Run, ended: Ended, stdout: bytes, stderr: bytes) -> _Spoken:
@@ -167,7 +170,7 @@ class FilesJob:
         contents = await self._read(left.files)
         parts += [(FILE_PART, content) for content in contents]
         told = tuple(Left(file.path, file.mode) for file in left.files)
-        return _Spoken(ended, self._ended - self._started, parts, told, left.removed)
+        return _Spoken(ended, parts, told, left.removed)
 
     async def _read(self, files: tuple[LeftFile, ...]) -> list[bytes]:
         if sum(file.size_bytes for file in files) < THREAD_BYTES:
@@ -186,7 +189,7 @@ class FilesJob:
         result = Result(
             status=ended.status,
             parts=parts,
-            run_seconds=spoken.seconds,
+            run_seconds=self._life.run_seconds,
             cpu_seconds=ended.cpu_seconds,
             peak_bytes=ended.peak_bytes,
             files=spoken.files,
@@ -201,18 +204,18 @@ class FilesJob:
 
     def _log_end(self, outcome: str, status: int, out_bytes: int) -> None:
         """The one line of this job."""
-        self._service.stats.count(outcome)
-        ended = self._ended or time.monotonic()
+        life = self._life
+        life.end(outcome, status, out_bytes)
         _log.info(
             "client=%s result=%s compiler=%s file=%s exit=%d signal=%d wait_ms=%d run_ms=%d in=files out=%d",
             self._session.client,
             outcome,
-            os.fsdecode(os.path.basename(self._accepted.job.program)),
+            life.compiler,
             self._label,
             status >> 8,
             status & 0x7F,
-            ((self._started or ended) - self._accepted.ticket.joined) * 1000,
-            (ended - self._started) * 1000 if self._started else 0,
+            life.wait_seconds * 1000,
+            life.run_seconds * 1000,
             out_bytes,
         )
 

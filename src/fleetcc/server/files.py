@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 from fleetcc.sandbox.probe import CannotSandbox, Sandbox, find_helper, probe
 from fleetcc.server.job import in_thread
 from fleetcc.server.options import ServerOptions
+from fleetcc.store import blobs, replicas
 from fleetcc.store.binding import Binding
-from fleetcc.store.blobs import BlobStore
 from fleetcc.store.errors import StoreError
-from fleetcc.store.replicas import Replicas
 
 if TYPE_CHECKING:
     from fleetcc.server.replica_session import ReplicaSession
@@ -41,6 +40,21 @@ class Files:
         self.obstacle = "it is still finding out whether it can"  # why there is no sandbox
         self.sessions: set[ReplicaSession] = set()
 
+    @property
+    def blob_counts(self) -> blobs.Counts:
+        """Of the store; nothing where there is none."""
+        return self.blobs.counts if self.sandbox is not None else blobs.Counts()
+
+    @property
+    def replica_counts(self) -> replicas.Counts:
+        """Of the replicas; nothing where there are none."""
+        return self.replicas.counts if self.sandbox is not None else replicas.Counts()
+
+    @property
+    def store_bytes(self) -> int:
+        """Blobs and replicas together."""
+        return self.blob_counts.bytes + self.replica_counts.bytes
+
     async def prepare(self) -> None:
         """Find out whether jobs made of files can run here."""
         found = await self.probed()
@@ -50,6 +64,8 @@ class Files:
             self.obstacle = str(error)
         if self.obstacle:
             _log.warning("no jobs made of files: %s", self.obstacle)
+        elif self._options.is_watched:
+            await self.tidy()  # whose look at the store is where the counts begin
 
     async def probed(self) -> Sandbox | CannotSandbox:
         """Whether there can be a sandbox here, for whatever jobs; the first call finds out."""
@@ -64,10 +80,9 @@ class Files:
         if isinstance(found, CannotSandbox):
             self.obstacle = f"{found.reason}; {found.remedy}"
             return
-        blobs = BlobStore(os.path.join(directory, "blobs"), self._options.store_bytes)
-        replicas = os.path.join(directory, "replicas")
-        self.blobs = blobs
-        self.replicas = Replicas(replicas, blobs, self._options.store_bytes, MAX_REPLICAS)
+        most = self._options.store_bytes
+        self.blobs = blobs.BlobStore(os.path.join(directory, "blobs"), most)
+        self.replicas = replicas.Replicas(os.path.join(directory, "replicas"), self.blobs, most, MAX_REPLICAS)
         self.sandbox, self.obstacle = found, ""
 
     def arrived(self, stored: list[tuple[bytes, int]]) -> None:

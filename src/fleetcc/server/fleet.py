@@ -62,6 +62,16 @@ class FleetSide:
             session.drain(why)
 
     @property
+    def agents(self) -> int:
+        """Agents that are connected."""
+        return sum(session.is_open for session in self._sessions)
+
+    @property
+    def wanted(self) -> int:
+        """Jobs that agents have and would send, if there were slots; some of them go elsewhere."""
+        return sum(session.wanted for session in self._sessions)
+
+    @property
     def compilers(self) -> tuple[str, ...]:
         """The identities that are offered now."""
         return self._identities.advertised() if self._identities is not None else ()
@@ -101,6 +111,7 @@ class FleetSide:
 
     async def _keep_identities(self, identities: Identities) -> None:
         await self.files.prepare()
+        self._service.watch.host_changed()
         if self.files.sandbox is not None:
             self._changed()
         await identities.check()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fleetcc.errors import ProtocolError
 from fleetcc.server.job import Compile, NotDone, Source, Spoken
 from fleetcc.server.orders import Order
+from fleetcc.server.watch import Life
 from fleetcc.wire import zstd
 from fleetcc.wire.fleet import ErrorCode, Job, Part, Result
 
@@ -39,6 +40,7 @@ class Accepted:
     job: Job
     order: Order
     ticket: "Ticket"
+    life: Life
 
 
 class FleetJob:
@@ -53,7 +55,7 @@ class FleetJob:
         self._ticket = accepted.ticket
         job = accepted.job
         source = Source(partial(zstd.unpack, job.encoding, raw, job.plain_bytes), len(raw), job.plain_bytes)
-        self._compile = Compile(service, session.client, accepted.order, accepted.ticket, source)
+        self._compile = Compile(service, accepted.life, accepted.order, accepted.ticket, source)
 
     async def run(self) -> None:
         """Carry it out; raises only CancelledError, and what is a fault of ours."""
@@ -69,6 +71,7 @@ class FleetJob:
             self._fail(why, ErrorCode.CANCELLED, "cancelled", "")
             raise
         except ProtocolError as error:
+            self._service.stats.refuse("malformed")
             self._fail("rejected", ErrorCode.BAD_FRAME, str(error), "send the source as it was announced")
         except OSError as error:
             # A full disk, no descriptors: not the compiler's answer.
@@ -82,6 +85,7 @@ class FleetJob:
     def over(self) -> None:
         """It has ended, however, perhaps before it began."""
         self._service.gate.leave(self._ticket)
+        self._compile.end("cancelled")
         self._session.job_over(self._number)
 
     def _program(self) -> bytes | NotDone:

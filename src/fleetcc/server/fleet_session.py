@@ -8,6 +8,7 @@ grants, sources, and the taking of results.
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
@@ -20,6 +21,7 @@ from fleetcc.server.fleet_job import Accepted, FleetJob
 from fleetcc.server.orders import MAX_SOURCE_BYTES, understand_job
 from fleetcc.server.outbox import Outbox
 from fleetcc.server.replica_session import WHY_NOT, Listener, ReplicaSession
+from fleetcc.server.stats import Cause
 from fleetcc.server.vigil import Ends, Vigil
 from fleetcc.store.binding import Binding, BindingState
 from fleetcc.wire import zstd
@@ -53,6 +55,7 @@ _log: Final = logging.getLogger(__name__)
 MAX_UNSENT_BYTES: Final = 16 << 20
 # Results up to this size go out in one write.
 SMALL_BYTES: Final = 64 << 10
+_CAUSES: Final[dict[ErrorCode, Cause]] = {ErrorCode.TOO_MANY: "too-many", ErrorCode.TIMED_OUT: "silent"}
 # How long grants are still good when the server leaves; a client that has no use for them need not say so.
 DRAIN_GRANT_SECONDS: Final = 1.0
 
@@ -70,7 +73,7 @@ class FleetSession:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._protocol = FleetServer(MAX_SOURCE_BYTES, self._loop.time())
-        self._outbox = Outbox(transport)
+        self._outbox = Outbox(transport, service.stats)
         self._is_draining = False
         self._demand = Demand(service.gate, self._may_be_granted, self._tell_grants)
         self._jobs: dict[int, Accepted | AcceptedFiles] = {}  # without an answer
@@ -123,6 +126,16 @@ class FleetSession:
             self._replica.close()
         self._service.fleet.left(self)
         _log.info("client=%s fleet connection closed jobs=%d", self.client, len(self._jobs))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an agent has said who it is, and is there."""
+        return self._protocol.is_open and not self.is_over
+
+    @property
+    def wanted(self) -> int:
+        """Jobs that its agent has and would send."""
+        return 0 if self.is_over else self._demand.wanted
 
     # -- from the service
 
@@ -230,11 +243,13 @@ class FleetSession:
             order = understand_job(job, program)
             if not isinstance(order, str):
                 self._service.gate.bind(ticket, order.summary, partial(self._waited_too_long, number))
-                self._jobs[number] = Accepted(number, job, order, ticket)
+                life = self._service.watch.job("text", self.client, order.file, order.compiler_name)
+                life.comes_to("uploading")
+                self._jobs[number] = Accepted(number, job, order, ticket, life)
                 return
             code, why, remedy = ErrorCode.REFUSED, order, "compile it locally"
         self._service.gate.leave(ticket)
-        self._service.stats.rejected += 1
+        self._service.stats.refuse("identity" if program is None else "command")
         _log.info("client=%s result=rejected reason=%s", self.client, why)
         self._outbox.write(self._protocol.failed(number, code, why, remedy))
         self._demand.refill()
@@ -245,13 +260,19 @@ class FleetSession:
         binding = replica.bind(job)
         if not isinstance(binding, Binding):
             self._service.gate.leave(ticket)
+            self._refused_files(binding[0])
             self._outbox.write(self._protocol.failed(number, *binding))
             self._demand.refill()
             return
-        self._service.gate.bind(ticket, printable(job.label), partial(self._waited_too_long, number))
-        self._jobs[number] = AcceptedFiles(number, job, ticket, binding, replica)
+        label = printable(job.label)
+        self._service.gate.bind(ticket, label, partial(self._waited_too_long, number))
+        compiler, directory = (os.fsdecode(path) for path in (os.path.basename(job.program), job.cwd))
+        life = self._service.watch.job("files", self.client, label, compiler, printable(directory))
+        self._jobs[number] = AcceptedFiles(number, job, ticket, binding, replica, life)
         if binding.state is BindingState.READY:
             self._start_files(number)
+        else:
+            life.comes_to("uploading")
 
     def _settled(self, binding: Binding) -> None:
         """The files of a job are there, or never will be."""
@@ -266,10 +287,17 @@ class FleetSession:
             self._start_files(number)
         else:
             code, text, remedy = WHY_NOT[binding.state]
+            self._refused_files(code)
+            accepted.life.end("changed" if code is ErrorCode.CHANGED else "rejected")
             self._stop(number, accepted)
             self.failed(number, code, f"{text}: {binding.reason}" if binding.reason else text, remedy)
             self._demand.refill()
             self._leave_if_done()
+
+    def _refused_files(self, code: ErrorCode) -> None:
+        # A file that has changed, a replica that is not here any more: the client sends the job again.
+        if code is ErrorCode.STORE_FULL:
+            self._service.stats.refuse("store-full")
 
     def _start_files(self, number: int) -> None:
         accepted = self._jobs[number]
@@ -307,6 +335,8 @@ class FleetSession:
         accepted = self._jobs.get(number)
         if isinstance(accepted, Accepted):
             _log.debug("client=%s upload complete bytes=%d", self.client, len(raw))
+            accepted.life.received = len(raw)
+            accepted.life.comes_to("waiting")
             self._tasks[number] = self._service.start(FleetJob(self._service, self, accepted, raw))
             self._demand.refill()
 
@@ -324,6 +354,8 @@ class FleetSession:
         text = f"waited {self._service.options.queue_timeout_seconds:g} s for a slot"
         accepted = self._jobs.get(number)
         if accepted is not None and accepted.ticket.is_waiting:
+            self._service.stats.refuse("queue-timeout")
+            accepted.life.end("rejected")
             self.failed(number, ErrorCode.TIMED_OUT, text, "try another host")
             self._stop(number, accepted)
             self._demand.refill()
@@ -335,6 +367,7 @@ class FleetSession:
             self._tasks[number].cancel()
         else:
             self._service.gate.leave(accepted.ticket)
+            accepted.life.end("disconnected" if self.is_over else "cancelled")
             if isinstance(accepted, AcceptedFiles):
                 accepted.replica.release(accepted.binding)
 
@@ -348,6 +381,7 @@ class FleetSession:
         )
 
     def _tell_grants(self, count: int) -> None:
+        self._service.stats.grants += count
         self._outbox.write(self._protocol.grant(count, self._loop.time()))
 
     # -- ends
@@ -366,7 +400,7 @@ class FleetSession:
     def _break(self, code: ErrorCode, text: str, remedy: str) -> None:
         """Tell why and end the connection."""
         _log.warning("client=%s result=rejected reason=%s: %s", self.client, code, printable(text))
-        self._service.stats.rejected += 1
+        self._service.stats.refuse(_CAUSES.get(code, "malformed"))
         self._outbox.write(error_frame(0, code, text, remedy))
         self._finish("rejected")
 

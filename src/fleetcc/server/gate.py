@@ -12,8 +12,8 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from fleetcc.scheduling.admission import (
     DEFAULT_WEIGHT,
@@ -47,7 +47,6 @@ class Ticket:
     command: str
     granted: "asyncio.Future[Slot] | None" = None
     slot: Slot | None = None
-    joined: float = field(default_factory=time.monotonic)
 
     @property
     def is_waiting(self) -> bool:
@@ -59,9 +58,9 @@ class Gate:
     """All waiting and running requests of this process."""
 
     def __init__(self, slots: SlotFiles, board: Board, meter: Meter, queue_timeout_seconds: float) -> None:
+        self.meter = meter
         self._slots = slots
         self._board = board
-        self._meter = meter
         self._queue_timeout = queue_timeout_seconds
         self._line = Line(window=slots.count)
         self._tickets: dict[Entry, Ticket] = {}
@@ -69,7 +68,7 @@ class Gate:
         self._loop = asyncio.get_running_loop()
         self._turn_scheduled = False
         self._freed_or_taken = False
-        self._elsewhere = 0  # slots of other processes, at the last refresh
+        self.elsewhere = 0  # slots of other processes, at the last refresh
         self._timer: asyncio.TimerHandle | None = None
         self._grant_timer: asyncio.TimerHandle | None = None
         board.listen(self._loop.add_reader, self._schedule_turn)
@@ -82,7 +81,16 @@ class Gate:
     @property
     def capacity(self) -> int:
         """Slots that may be used now, as last computed."""
-        return self._meter.capacity(self._slots.held + self._elsewhere)
+        return self.meter.capacity(self._slots.held + self.elsewhere)
+
+    @property
+    def limited_by(self) -> Literal["", "load", "memory"]:
+        """What makes the capacity less than the slots, as last computed."""
+        return self.meter.limited_by(self._slots.held + self.elsewhere)
+
+    def look(self) -> None:
+        """Bring the machine's figures up to date, if they are older than a second."""
+        self._refresh(time.monotonic())
 
     @property
     def running(self) -> int:
@@ -117,8 +125,8 @@ class Gate:
 
     def bind(self, ticket: Ticket, command: str, expire: Callable[[], None]) -> None:
         """A job has come for a grant."""
-        ticket.command, ticket.expire, ticket.joined = command, expire, time.monotonic()
-        self._line.bind(ticket.entry, ticket.joined)
+        ticket.command, ticket.expire = command, expire
+        self._line.bind(ticket.entry, time.monotonic())
 
     async def slot(self, ticket: Ticket) -> Slot:
         """Wait for a slot; the body is here. Whoever is cancelled must still `leave`."""
@@ -134,7 +142,7 @@ class Gate:
         self._line.leave(ticket.entry)
         if ticket.slot is not None:
             self._slots.release(ticket.slot)
-            self._meter.ended()
+            self.meter.ended()
             ticket.slot = None
             self._freed_or_taken = True
         self._schedule_turn()
@@ -146,7 +154,7 @@ class Gate:
                 timer.cancel()
         self._board.close()
         self._slots.close()
-        self._meter.close()
+        self.meter.close()
 
     # -- turns: everything that happened in one round of the event loop is decided in one go
 
@@ -204,19 +212,19 @@ class Gate:
     @property
     def _free(self) -> int:
         """Slots that nobody on this machine holds, as far as is known here."""
-        return self.capacity - self._slots.held - self._elsewhere
+        return self.capacity - self._slots.held - self.elsewhere
 
     def _refresh(self, now: float) -> None:
-        if self._meter.needs_refresh(now):
-            self._elsewhere = len(self._slots.held_elsewhere())
-            self._meter.refresh(now, self._slots.held + self._elsewhere)
+        if self.meter.needs_refresh(now):
+            self.elsewhere = len(self._slots.held_elsewhere())
+            self.meter.refresh(now, self._slots.held + self.elsewhere)
 
     def _start(self, client: str, slot: Slot) -> None:
         entry = self._line.start(client, time.monotonic())
         ticket = self._tickets[entry]
         ticket.slot = slot
         self._slots.describe(slot, client, time.time(), ticket.command)
-        self._meter.started()
+        self.meter.started()
         self._freed_or_taken = True
         assert ticket.granted is not None
         if not ticket.granted.done():

@@ -9,7 +9,6 @@ import asyncio
 import errno
 import logging
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from fleetcc.model import Form
 from fleetcc.server import running
 from fleetcc.server.orders import Order
 from fleetcc.server.slots import Slot
+from fleetcc.server.watch import Life
 
 if TYPE_CHECKING:
     from fleetcc.server.gate import Ticket
@@ -66,15 +66,6 @@ Outcome: TypeAlias = Spoken | NotDone
 
 
 @dataclass(slots=True)
-class Times:
-    """When things happened, on the monotonic clock."""
-
-    joined: float
-    started: float = 0.0
-    ended: float = 0.0
-
-
-@dataclass(slots=True)
 class Source:
     """A job's input as it travelled."""
 
@@ -87,14 +78,13 @@ class Compile:
     """One compile on its way to its outcome."""
 
     def __init__(
-        self, service: "Service", client: str, order: Order, ticket: "Ticket", source: Source
+        self, service: "Service", life: Life, order: Order, ticket: "Ticket", source: Source
     ) -> None:
         self._service = service
-        self._client = client
+        self._life = life
         self._order = order
         self._ticket = ticket
         self._source = source
-        self._times = Times(ticket.joined)
 
     async def run(self, program: Callable[[], bytes | NotDone], started: Callable[[], None]) -> Outcome:
         """Carry it out; `program` is asked last of all. Raises OSError and ProtocolError.
@@ -123,7 +113,7 @@ class Compile:
     async def _compile(
         self, argv: list[bytes], folder: bytes, slot: Slot, started: Callable[[], None]
     ) -> Outcome:
-        self._times.started = time.monotonic()
+        self._life.begins(slot.index)
         stdout = os.memfd_create("stdout")
         stderr = os.memfd_create("stderr")
         try:
@@ -133,7 +123,7 @@ class Compile:
                 return _cannot_start(argv[0], error)
             started()
             status = await self._wait(compiler)
-            self._times.ended = time.monotonic()
+            self._ran(compiler)
             self._service.gate.leave(self._ticket)
             if status is None:
                 limit = self._service.options.job_lifetime_seconds
@@ -161,6 +151,10 @@ class Compile:
         finally:
             self._service.compilers.discard(compiler)
 
+    def _ran(self, compiler: running.Running) -> None:
+        self._life.cpu_seconds, self._life.peak_bytes = compiler.cpu_seconds, compiler.peak_bytes
+        self._life.is_compiled()
+
     async def _collect(
         self, compiler: running.Running, status: int, folder: bytes, streams: tuple[int, int]
     ) -> Outcome:
@@ -173,10 +167,14 @@ class Compile:
             _content(streams[1]),
             _content(streams[0]),
             output,
-            self._times.ended - self._times.started,
+            self._life.run_seconds,
             compiler.cpu_seconds,
             compiler.peak_bytes,
         )
+
+    def end(self, outcome: str) -> None:
+        """It is over, if it was not: counted, and not in the log, where its connection's line stands."""
+        self._life.end(outcome)
 
     async def in_thread(self, size_bytes: int, work: "Callable[..., _T]", *arguments: object) -> _T:
         """Do it where so many bytes belong: here or in a thread."""
@@ -186,19 +184,18 @@ class Compile:
 
     def log_end(self, outcome: str, status: int, out_bytes: int) -> None:
         """The one line of this job."""
-        times = self._times
-        ended = times.ended or time.monotonic()
-        self._service.stats.count(outcome)
+        life = self._life
+        life.end(outcome, status, out_bytes)
         _log.info(
             "client=%s result=%s compiler=%s file=%s exit=%d signal=%d wait_ms=%d run_ms=%d in=%d out=%d",
-            self._client,
+            life.client,
             outcome,
             self._order.compiler_name,
             self._order.file,
             status >> 8,
             status & 0x7F,
-            ((times.started or ended) - times.joined) * 1000,
-            (ended - times.started) * 1000 if times.started else 0,
+            life.wait_seconds * 1000,
+            life.run_seconds * 1000,
             self._source.raw_bytes,
             out_bytes,
         )

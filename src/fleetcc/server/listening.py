@@ -18,14 +18,17 @@ class BindError(UsageError):
     exit_code = ExitCode.BIND_FAILED
 
 
-def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """Listen on each address; on every interface of both families when none is named. Raises BindError."""
+def listen(addresses: Sequence[str], port: int, option: str = "--listen") -> list[socket.socket]:
+    """Listen on each address; on every interface of both families when none is named. Raises BindError.
+
+    `option` is what named them.
+    """
     if not addresses:
         return [_listen_everywhere(port)]
     opened: list[socket.socket] = []
     try:
         for name in addresses:
-            opened += [_bound(family, address, name) for family, address in _look_up(name, port)]
+            opened += [_bound(family, address, name) for family, address in _look_up(name, port, option)]
     except BindError:
         for sock in opened:
             sock.close()
@@ -47,11 +50,11 @@ def _listen_everywhere(port: int) -> socket.socket:
 _NO_ADDRESS: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def _look_up(name: str, port: int) -> list[tuple[int, Any]]:
+def _look_up(name: str, port: int, option: str) -> list[tuple[int, Any]]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise BindError(f"--listen {name}: {error}") from error
+        raise BindError(f"{option} {name}: {error}") from error
     return [(info[0], info[4]) for info in found]
 
 

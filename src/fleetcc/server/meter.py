@@ -12,7 +12,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from fleetcc.scheduling.capacity import Memory, decayed, memory_allows, slots_under_load
 from fleetcc.server import machine
@@ -35,6 +35,7 @@ class Meter:
         self._refreshed = 0.0
         self._by_load = slots
         self._memory = Memory(0, 1 << 62, 0.0)
+        self.load = 0.0  # average, as last read
         self._last_said = (slots, True)
 
     def needs_refresh(self, now: float) -> bool:
@@ -45,7 +46,8 @@ class Meter:
         """Read the machine; `running` is the true count of compilers of all our processes."""
         self._refreshed = now
         ours = self._account(lambda _: running)
-        self._by_load = slots_under_load(self._slots, self._load_limit, machine.load_average(), ours)
+        self.load = machine.load_average()
+        self._by_load = slots_under_load(self._slots, self._load_limit, self.load, ours)
         self._memory = machine.memory()
 
     def capacity(self, running: int) -> int:
@@ -53,6 +55,17 @@ class Meter:
         allows = memory_allows(self._memory, self._reserve_bytes, running)
         self._say(self._by_load, allows=allows)
         return self._by_load if allows else 0
+
+    @property
+    def memory(self) -> Memory:
+        """As last read."""
+        return self._memory
+
+    def limited_by(self, running: int) -> Literal["", "load", "memory"]:
+        """What keeps slots from being used, by the last refresh."""
+        if not memory_allows(self._memory, self._reserve_bytes, running):
+            return "memory"
+        return "load" if self._by_load < self._slots else ""
 
     def started(self) -> None:
         """A compiler of this process has started."""

@@ -28,3 +28,4 @@ class ServerOptions:
     lifetime_seconds: float  # 0: for ever; tests end their servers by it
     max_waiting: int
     is_announced: bool  # on the local network, by mDNS
+    is_watched: bool = False  # by --http, --stats or both: counts are right from the start

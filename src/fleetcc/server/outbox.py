@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from fleetcc.server.stats import Stats
+
 # What the transport may hold before bulk waits.
 HIGH_WATER_BYTES: Final = 256 << 10
 _TCP_NOTSENT_LOWAT: Final = 25  # Linux; Python 3.12 names it
@@ -27,8 +29,9 @@ class _Bulk:
 class Outbox:
     """Writes to one transport."""
 
-    def __init__(self, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, stats: Stats) -> None:
         self._transport = transport
+        self._stats = stats
         self._is_writable = True
         self._bulk: deque[_Bulk] = deque()
         self._written = 0
@@ -48,6 +51,7 @@ class Outbox:
         """Send a small message before all bulk."""
         if data:
             self._written += len(data)
+            self._stats.sent += len(data)
             self._transport.write(data)
 
     def write_bulk(self, frames: Iterator[bytes], size: int) -> None:

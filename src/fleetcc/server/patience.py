@@ -1,4 +1,4 @@
-"""How long a client may take to send what it has begun."""
+"""How long a client may take to send what it has begun, and to take what it is sent."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,6 +21,11 @@ class Patience:
         self._deadline = self._progress + timeouts * self._silence
         self._timer = self._loop.call_later(self._silence, self._check)
 
+    def expect_taking(self, transport: asyncio.WriteTransport) -> None:
+        """From now on what the transport holds must get less."""
+        self.rest()
+        self._look_at(transport, -1)
+
     def rest(self) -> None:
         """Nothing is expected."""
         if self._timer is not None:
@@ -40,3 +45,10 @@ class Patience:
         else:
             silent_until = min(self._progress + self._silence, self._deadline)
             self._timer = self._loop.call_later(silent_until - now, self._check)
+
+    def _look_at(self, transport: asyncio.WriteTransport, last_left: int) -> None:
+        left = transport.get_write_buffer_size()
+        if left == last_left:
+            self._give_up(f"took none of its answer for {self._silence:g} s")
+        else:
+            self._timer = self._loop.call_later(self._silence, self._look_at, transport, left)

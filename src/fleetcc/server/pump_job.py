@@ -24,6 +24,7 @@ from fleetcc.server.pump_sandbox import outputs, spec_of, why_not
 from fleetcc.server.pump_tree import Tree, plan_tree
 from fleetcc.server.shortage import limits_of, oom_kills, shortage
 from fleetcc.server.slots import Slot
+from fleetcc.server.watch import Life
 from fleetcc.wire.distcc import encode_response, pack_body
 from fleetcc.wire.pump import PUMP_PROTOCOL, PumpBody
 
@@ -42,9 +43,10 @@ class PumpJob(DistccJob):
         connection: "Connection",
         order: PumpOrder,
         ticket: "Ticket",
+        life: Life,
         body: PumpBody,
     ) -> None:
-        self._pumped = PumpCompile(service, connection.client, order, ticket, body)
+        self._pumped = PumpCompile(service, life, order, ticket, body)
         super().__init__(service, connection, PUMP_PROTOCOL, order, ticket, self._pumped)
 
     def _encode(self, spoken: Spoken) -> list[bytes]:
@@ -57,10 +59,10 @@ class PumpCompile(Compile):
     """One compile of files."""
 
     def __init__(
-        self, service: "Service", client: str, order: PumpOrder, ticket: "Ticket", body: PumpBody
+        self, service: "Service", life: Life, order: PumpOrder, ticket: "Ticket", body: PumpBody
     ) -> None:
         size = body.raw_bytes
-        super().__init__(service, client, order, ticket, Source(None, size, size))
+        super().__init__(service, life, order, ticket, Source(None, size, size))
         self.dependencies = b""  # the dependency file, once the compiler has succeeded
         self._pump_order = order
         self._body: PumpBody | None = body

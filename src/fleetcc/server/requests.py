@@ -7,6 +7,8 @@ from fleetcc.server.job import Compile
 from fleetcc.server.orders import Order
 from fleetcc.server.pump_job import PumpJob
 from fleetcc.server.pump_orders import PumpOrder, understand_pump_request
+from fleetcc.server.stats import Kind
+from fleetcc.server.watch import Life
 from fleetcc.wire.distcc import RequestBody, RequestHead
 from fleetcc.wire.pump import PumpBody, PumpHead
 
@@ -26,15 +28,27 @@ def order_for(service: "Service", head: Head) -> Order | str:
     return service.order(head)
 
 
+def life_for(service: "Service", client: str, order: Order) -> Life:
+    """The beginning of the job that a request will be."""
+    kind: Kind = "pump" if isinstance(order, PumpOrder) else "distcc"
+    return service.watch.job(kind, client, order.file, order.compiler_name)
+
+
 def job_for(
-    service: "Service", connection: "Connection", head: Head, order: Order, ticket: "Ticket", body: Body
+    service: "Service",
+    connection: "Connection",
+    head: Head,
+    order: Order,
+    ticket: "Ticket",
+    life: Life,
+    body: Body,
 ) -> "Work":
     """The job of a request that is complete."""
     if isinstance(body, PumpBody):
         assert isinstance(order, PumpOrder)
-        return PumpJob(service, connection, order, ticket, body)
+        return PumpJob(service, connection, order, ticket, life, body)
     source = text_source(head.protocol, body.raw)
-    work = Compile(service, connection.client, order, ticket, source)
+    work = Compile(service, life, order, ticket, source)
     return DistccJob(service, connection, head.protocol, order, ticket, work)
 
 

@@ -5,9 +5,9 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from fleetcc import __version__
@@ -23,6 +23,8 @@ from fleetcc.server.options import ServerOptions
 from fleetcc.server.orders import MAX_SOURCE_BYTES, Order, understand_request
 from fleetcc.server.running import Running
 from fleetcc.server.slots import SlotFiles
+from fleetcc.server.stats import Stats
+from fleetcc.server.watch import Watch
 from fleetcc.server.workspace import Workspace
 from fleetcc.wire.distcc import Limits, RequestHead
 from fleetcc.wire.greeting import Welcome, encode_welcome
@@ -38,21 +40,6 @@ MAX_THREADS: Final = 4
 CLIENT_SHARE: Final = 0.75
 # Dead clients are noticed after about two minutes even while they wait.
 KEEPALIVE_SECONDS: Final = 60
-
-
-@dataclass(slots=True)
-class Stats:
-    """Counts since the start."""
-
-    accepted: int = 0
-    refused: int = 0
-    overloaded: int = 0
-    rejected: int = 0
-    jobs: dict[str, int] = field(default_factory=dict)  # by outcome
-
-    def count(self, outcome: str) -> None:
-        """One job has ended this way."""
-        self.jobs[outcome] = self.jobs.get(outcome, 0) + 1
 
 
 class Work(Protocol):
@@ -96,6 +83,9 @@ class Service:
             options.queue_timeout_seconds,
         )
         self.fleet = FleetSide(self)
+        self.started = time.time()
+        self.watch = Watch(self)
+        self.is_draining = False
         self._tasks = asyncio.TaskGroup()
         self._background: list[asyncio.Task[None]] = []
         self._per_client: dict[str, int] = {}
@@ -114,7 +104,7 @@ class Service:
             return None
         address = peer_address(peer[0])
         if not self.options.access.admits(address):
-            self.stats.refused += 1
+            self.stats.refuse("not-allowed")
             _log.warning("client=%s result=refused reason=not in --allow", address)
             return None
         _keep_alive(sock)
@@ -199,6 +189,8 @@ class Service:
 
     def drop_waiting(self) -> None:
         """No new jobs: close every connection whose job has not begun, and tell fleet clients."""
+        self.is_draining = True
+        self.watch.host_changed()
         self.fleet.drain("the server was told to stop")
         for connection in [found for found in self.connections if found.is_waiting()]:
             connection.abort()
@@ -216,6 +208,7 @@ class Service:
 
     def close(self) -> None:
         """Give everything back; the event loop still runs."""
+        self.watch.close()
         self.gate.close()
         self.hangups.close()
         self.pool.shutdown(wait=True, cancel_futures=True)
@@ -234,7 +227,7 @@ class Service:
         waiting = len(self.connections) - self.gate.running
         limit = self.options.max_waiting
         if waiting >= limit or mine - self.gate.running >= max(1, int(limit * CLIENT_SHARE)):
-            self.stats.overloaded += 1
+            self.stats.refuse("overloaded")
             _log.warning("client=%s result=overloaded waiting=%d of the client=%d", client, waiting, mine)
             return None
         self.stats.accepted += 1

@@ -18,7 +18,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetcc.store import own_files, owned
 from fleetcc.store.blob_writer import BlobWriter
@@ -42,6 +42,15 @@ class Linking(Enum):
     UNFIT = "unfit"  # it has another mtime elsewhere, or cannot be linked there: copy it
 
 
+class Counts(NamedTuple):
+    """What a store holds, and what has had to go since this process began."""
+
+    bytes: int = 0  # on disk
+    entries: int = 0
+    evictions: int = 0
+    evicted_bytes: int = 0
+
+
 class BlobStore:
     """The blobs of one server. Every method may be called in any thread; all of them block on the disk."""
 
@@ -55,6 +64,7 @@ class BlobStore:
             self._own = own_files.OwnFiles(self._directory + b"/own-files", own)
         except OSError as error:
             raise store_error(error, f"blobs in {directory}") from error
+        self.max_bytes = max_bytes
         self._trimmer = Trimmer(self._directory, max_bytes)
 
     def has(self, digest: bytes, size: int) -> bool:
@@ -155,6 +165,12 @@ class BlobStore:
     def is_trim_due(self) -> bool:
         """Whether so much was added here since the last look that another one is worth its time."""
         return self._trimmer.is_due
+
+    @property
+    def counts(self) -> Counts:
+        """How much is here, as the last look found it and this process changed it since, and what went."""
+        trimmer = self._trimmer
+        return Counts(trimmer.bytes, trimmer.entries, trimmer.evictions, trimmer.evicted_bytes)
 
     def trim(self, max_bytes: int | None = None) -> int:
         """Go below the limit, or below this one: the longest unwanted first; how many bytes went.

@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fleetcc.store import owned
 from fleetcc.store.binding import Binding
@@ -25,6 +26,14 @@ class _Held:
     replica: Replica
     owner: int  # the descriptor that holds its directory
     is_open: bool = True
+
+
+class Counts(NamedTuple):
+    """The replicas of one process."""
+
+    entries: int = 0
+    bytes: int = 0  # that they take beside the blobs
+    evictions: int = 0  # that had to go, or begin again, for lack of room
 
 
 class Replicas:
@@ -41,11 +50,18 @@ class Replicas:
         self._max_replicas = max_replicas
         self._lock = threading.Lock()
         self._held: dict[bytes, _Held] = {}  # by directory
+        self._evictions = 0
         try:
             owned.make_private(self._directory)
             owned.remove_leftovers(self._directory)
         except OSError as error:
             raise store_error(error, f"replicas in {directory}") from error
+
+    @property
+    def counts(self) -> Counts:
+        """How much is here now; never waits for the disk."""
+        held = tuple(self._held.values())  # one step, as in `close`
+        return Counts(len(held), sum(one.replica.copied_bytes for one in held), self._evictions)
 
     def open(self, secret: bytes) -> Replica:
         """The replica of a new connection, as the last one with that secret left it, or an empty one.
@@ -122,8 +138,12 @@ class Replicas:
         size = held.replica.copied_bytes
         if not held.is_open:
             self._remove(held)
+            self._evictions += 1
             return size
-        return size if needs_bytes and size and held.replica.evict() else 0
+        if needs_bytes and size and held.replica.evict():
+            self._evictions += 1
+            return size
+        return 0
 
     def _remove(self, held: _Held) -> None:
         del self._held[held.replica.directory]

@@ -32,6 +32,11 @@ class Trimmer:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._added_bytes = max_bytes  # nobody has looked yet
+        # What the last look found, and what this process did since; other processes may share the folder.
+        self.bytes = 0
+        self.entries = 0
+        self.evicted_bytes = 0
+        self.evictions = 0
 
     @property
     def is_due(self) -> bool:
@@ -42,6 +47,8 @@ class Trimmer:
         """A blob was added."""
         with self._lock:
             self._added_bytes += size
+            self.bytes += size
+            self.entries += 1
 
     def trim(self, max_bytes: int | None) -> int:
         """Remove what is over the limit; how many bytes that was."""
@@ -53,7 +60,7 @@ class Trimmer:
             return 0
         else:
             with self._lock:
-                self._added_bytes = 0
+                self._added_bytes = self.bytes = self.entries = 0
             return self._remove(limit)
         finally:
             os.close(lock)
@@ -61,6 +68,8 @@ class Trimmer:
     def _remove(self, limit: int) -> int:
         blobs = self._look()
         total = sum(blob.bytes for blob in blobs)
+        # Blobs that come while it looks may be counted twice, until the next look.
+        self._count(total, len(blobs))
         if total <= limit:
             return 0
         removed = 0
@@ -71,7 +80,15 @@ class Trimmer:
                 with contextlib.suppress(OSError):
                     os.unlink(blob.path)
                     removed += blob.bytes
+                    self._count(-blob.bytes, -1)
+                    self.evicted_bytes += blob.bytes
+                    self.evictions += 1
         return removed
+
+    def _count(self, size: int, entries: int) -> None:
+        with self._lock:
+            self.bytes += size
+            self.entries += entries
 
     def _look(self) -> list[_Blob]:
         """Every blob; a damaged one is removed now."""

@@ -10,10 +10,12 @@ import pytest
 from fleetcc.agent.delivery import MOST_OUTPUTS, Delivery
 from fleetcc.agent.errand import RunLocallyError
 from fleetcc.agent.launcher_connection import LauncherGoneError, LauncherMessage
-from fleetcc.agent.stories import Stories, Story
+from fleetcc.agent.stories import Stories
+from fleetcc.agent.story import Story
 from fleetcc.backends.link import LeftFile, Spoken
 from fleetcc.command.analysis import Compilation, analyze
 from fleetcc.model import Compiler, Family, Reason
+from fleetcc.monitor.journal import Journal
 from fleetcc.settings import load_settings
 from fleetcc.wire.launcher import WRITE_FAILED, temporary_name
 from tests.unit.agent.hand_launcher import WRITTEN, HandLauncher
@@ -28,7 +30,9 @@ class Bench:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.story: Story = Stories().begin((b"gcc", b"-c", b"a.c"), os.fsencode(directory))
+        self.story: Story = Stories(Journal(str(directory))).begin(
+            (b"gcc", b"-c", b"a.c"), os.fsencode(directory)
+        )
         self.story.host = "red"
 
     def delivery(self, launcher: HandLauncher, **variables: str) -> Delivery:

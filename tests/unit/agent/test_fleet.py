@@ -16,6 +16,7 @@ from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.groups import Group
 from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots, Use
+from fleetcc.agent.story import Story
 from fleetcc.backends.link import FileOrder, KilledError, Order, OurSide, Spoken, StaleError, UnfitTextError
 from fleetcc.errors import HostError, HostRefusedError
 from fleetcc.hosts.sources import find_host_list
@@ -70,9 +71,20 @@ class HandSource:
     is_ready: bool = True
     made: "asyncio.Future[Order] | None" = None
     hosts: list[str] = field(default_factory=list)
+    moves: list[tuple[str, str]] = field(default_factory=list)
 
-    def bound(self, host: str) -> None:
+    def bound(self, host: str, text: str) -> None:
         self.hosts.append(host)
+        self.moves.append(("bound", host))
+
+    def began(self, host: str) -> None:
+        self.moves.append(("began", host))
+
+    def unbound(self, host: str) -> None:
+        self.moves.append(("unbound", host))
+
+    def answered(self, host: str, spoken: Spoken) -> None:
+        self.moves.append(("answered", host))
 
     def order(self, facts: Facts, encodings: Sequence[str]) -> Order | None:
         return ORDER if self.is_ready else None
@@ -150,7 +162,7 @@ async def test_a_job_goes_to_the_host_that_grants_and_comes_back():
         bench.fleet.started(BLUE, 1)
         bench.fleet.finished(BLUE, 1, SPOKEN)
         assert await running == Answer(BLUE, SPOKEN)
-        assert source.hosts == [BLUE]
+        assert source.moves == [("bound", BLUE), ("began", BLUE), ("answered", BLUE)]
 
 
 async def test_a_host_that_goes_away_gives_its_job_to_another():
@@ -161,9 +173,12 @@ async def test_a_host_that_goes_away_gives_its_job_to_another():
         first = source.hosts[0]
         bench.fleet.down(first, HostError("gone"))
         await bench.until(lambda: len(source.hosts) == 2)
-        assert source.hosts[1] != first
-        bench.fleet.finished(source.hosts[1], 1, SPOKEN)
+        second = source.hosts[1]
+        assert second != first
+        bench.fleet.finished(second, 1, SPOKEN)
         assert isinstance(await running, Answer)
+        moves = [("bound", first), ("unbound", first), ("bound", second), ("answered", second)]
+        assert source.moves == moves
 
 
 @pytest.mark.parametrize(
@@ -285,3 +300,46 @@ async def test_two_addresses_of_one_server_get_one_place():
         bench.fleet.down(RED, None)
         assert {row["id"]: row["state"] for row in bench.fleet.snapshot()}[BLUE] == "up"
         assert group.places.keys() == {RED, BLUE}
+
+
+class HandWatcher:
+    """Looks at each host that has changed."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.told: list[tuple[str, str]] = []
+
+    def job_moved(self, story: Story) -> None:
+        """Jobs say so themselves."""
+
+    def host_changed(self, host: str) -> None:
+        self.told.append((host, self._fleet.view(host).state))
+
+
+async def test_who_watches_is_told_of_hosts_that_come_drain_and_go():
+    async with working() as bench:
+        watcher = bench.fleet.watcher = HandWatcher(bench.fleet)
+        await bench.join(f"{RED}/3")
+        bench.fleet.draining(RED, "told to")
+        leaving = bench.fleet.view(RED)
+        bench.fleet.down(RED, HostError("it is gone"))
+        down = bench.fleet.view(RED)
+
+        assert [state for _, state in watcher.told] == ["down", "connecting", "up", "draining", "down"]
+        assert (leaving.why, leaving.pause) == ("told to", 0)
+        assert (down.why, down.slots, down.pause > 0) == ("it is gone", FACTS.slots, True)
+
+
+async def test_a_second_address_of_one_server_has_no_slots_of_its_own():
+    async with working() as bench:
+        await bench.join(f"{RED} {BLUE}")
+        for host in (RED, BLUE):
+            bench.fleet.up(host, FACTS, "fleetccd", "the same")
+
+        first, second = bench.fleet.view(RED), bench.fleet.view(BLUE)
+        assert (first.state, second.state, second.why) == ("up", "down", f"is the same server as {RED}")
+
+
+async def test_a_host_that_no_list_names_is_gone():
+    async with working() as bench:
+        assert bench.fleet.view("green:1").state == "gone"

@@ -20,12 +20,15 @@ from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.remote import MAX_ROUNDS, RemoteWay
 from fleetcc.agent.services import Services
 from fleetcc.agent.spoke import SpokeMemory
-from fleetcc.agent.stories import Stories, Story
+from fleetcc.agent.stories import Stories
+from fleetcc.agent.story import Story
 from fleetcc.agent.text import PragmaMemory
 from fleetcc.agent.verification import Verified
 from fleetcc.backends.link import AnyOrder, FileOrder, LeftFile, Order, Spoken, StaleError
 from fleetcc.model import Compiler, Family, Form, Reason
+from fleetcc.monitor.journal import Journal
 from fleetcc.scheduling.fleet import Facts, HostType, JobSpec, Needs
+from fleetcc.scheduling.history import History
 from fleetcc.settings import load_settings
 from tests.unit.agent.hand_launcher import WRITTEN, HandLauncher, ran
 
@@ -75,6 +78,7 @@ class HandFleet:
     jobs: list[JobSpec] = field(default_factory=list)
     needs: list[Needs] = field(default_factory=list)
     joined: int = 0
+    history: History = field(default_factory=History)
 
     async def join(self, _found: object, _settings: object, needs: Needs) -> Any:
         self.joined += 1
@@ -101,11 +105,12 @@ class HandFleet:
         answer = self.answers.popleft()
         if isinstance(answer, OnLocalhost):
             return answer
-        source.bound("red")
+        source.bound("red", "red")
         order = source.order(self.facts, ("raw",))
         self.orders.append(order if order is not None else await source.make_order(self.facts, ("raw",)))
         if isinstance(answer, Exception):
             raise answer
+        source.answered("red", answer)
         return Answer("red", answer)
 
 
@@ -117,7 +122,7 @@ class Bench:
         self.inputs = HandInputs(prepared())
         self.fleet = HandFleet(deque())
         self.launcher = HandLauncher(WRITTEN)
-        self.stories = Stories()
+        self.stories = Stories(Journal(str(directory)))
         self.story: Story = self.stories.begin((b"gcc", b"-c", b"a.c"), os.fsencode(directory))
         self.verified = Verified()
         self.local = LocalSlots()
@@ -179,6 +184,39 @@ async def test_a_job_made_of_files_needs_no_preprocessor_and_its_files_are_deliv
     assert bench.launcher.outputs == {os.fsencode(bench.directory / "a.o"): b"object"}
     assert bench.launcher.result == (0, b"", b"warning")
     assert (bench.story.state, bench.story.reason, bench.story.host) == ("done", Reason.REMOTE, "red")
+
+
+async def test_the_story_tells_how_a_job_came_to_its_end(bench: Bench) -> None:
+    await bench.carry(replace(bench.spoken(), cpu_seconds=0.4, peak_bytes=5, sent=6, received=7))
+
+    story = bench.story
+    states = ["planning", "scanning", "waiting", "uploading", "returning"]
+    assert [state for state, *_ in story.phases] == states
+    assert (story.mode, story.files, story.predicted) == ("files", 1, 1.0)
+    assert (story.run_seconds, story.cpu_seconds, story.peak_bytes) == (0.1, 0.4, 5)
+    assert (story.sent, story.received, story.status) == (6, 7, 0)
+
+
+@pytest.mark.usefixtures("threads")
+async def test_the_story_of_a_text_is_told_in_the_same_way(bench: Bench) -> None:
+    bench.fleet.facts = TEXT_HOST
+
+    await bench.carry(TEXT_SPOKEN, line=source(bench))
+
+    states = ["planning", "waiting", "uploading", "returning"]
+    assert [state for state, *_ in bench.story.phases] == states
+    assert bench.story.mode == "text"
+
+
+async def test_what_is_sent_again_counts_again_and_has_waited_between(bench: Bench) -> None:
+    bench.inputs = HandInputs(prepared("first"), prepared("second"), missed=1)
+    spoken = replace(bench.spoken(status=FAILED), sent=6, received=7)
+
+    await bench.carry(spoken, spoken)
+
+    states = [state for state, *_ in bench.story.phases]
+    assert states[4:] == ["waiting", "scanning", "waiting", "uploading", "returning"]
+    assert (bench.story.sent, bench.story.received, bench.story.hosts) == (12, 14, ("red", "red"))
 
 
 async def test_a_compile_error_is_the_answer_and_is_not_run_twice(bench: Bench) -> None:

@@ -114,10 +114,16 @@ class Bench:
         self.written: list[bytes] = []
         self.gone: list[bytes] = []
         self.contents: list[Contents] = []
-        self.uploads = Uploads(self.executor, self.blobs, self.written.append, self._frames, self._are_gone)
+        self.told: list[tuple[Contents, int]] = []
+        self.uploads = Uploads(
+            self.executor, self.blobs, self.written.append, self._frames, self._are_gone, self._were_sent
+        )
 
     def _are_gone(self, digests: Iterable[bytes]) -> None:
         self.gone += digests
+
+    def _were_sent(self, contents: Contents, size: int) -> None:
+        self.told.append((contents, size))
 
     def _frames(self, contents: Contents, raw: bytes) -> Iterator[bytes]:
         self.contents.append(contents)

@@ -16,6 +16,8 @@ from fleetcc.sandbox.spec import Spec
 from fleetcc.server.file_job import AcceptedFiles, FilesJob
 from fleetcc.server.job import THREAD_BYTES
 from fleetcc.server.slots import Slot
+from fleetcc.server.stats import Stats
+from fleetcc.server.watch import Watch
 from fleetcc.wire import zstd
 from fleetcc.wire.files import FileJob
 from fleetcc.wire.fleet import ErrorCode, Result
@@ -74,18 +76,19 @@ class Bench:
         self.specs: list[Spec] = []
         self.results: list[tuple[Result, bytes]] = []
         self.errors: list[tuple[ErrorCode, str]] = []
-        self.counted: list[str] = []
+        self.stats = Stats()
         self.lifetime = 0.0
-        ticket: Any = SimpleNamespace(command="a.c", joined=0.0)
+        ticket: Any = SimpleNamespace(command="a.c")
+        self.watch = Watch(cast("Any", self))
+        self.life = self.watch.job("files", "red", "a.c", "gcc")
         binding: Any = SimpleNamespace(tree=SimpleNamespace(root=b"/tree"))
         replica: Any = SimpleNamespace(release=lambda _: self.steps.append("released"))
         self.pool = pool
         self.is_over = False
         self.takes_zstd = True
         self.client = "red"
-        self.job = FilesJob(
-            cast("Any", self._service()), cast("Any", self), AcceptedFiles(7, JOB, ticket, binding, replica)
-        )
+        accepted = AcceptedFiles(7, JOB, ticket, binding, replica, self.life)
+        self.job = FilesJob(cast("Any", self._service()), cast("Any", self), accepted)
 
     def _service(self) -> SimpleNamespace:
         async def slot(_ticket: object) -> Slot:
@@ -98,7 +101,7 @@ class Bench:
             gate=SimpleNamespace(slot=slot, leave=lambda _: self.steps.append("left the line")),
             fleet=SimpleNamespace(files=SimpleNamespace(sandbox=SimpleNamespace(run=self._run))),
             options=options, compilers=set(), pool=self.pool,
-            stats=SimpleNamespace(count=self.counted.append),
+            stats=self.stats,
         )  # fmt: skip
 
     def _run(self, spec: Spec, inherited: tuple[int, ...]) -> HandRun:
@@ -130,6 +133,11 @@ class Bench:
     async def run(self) -> None:
         async with asyncio.timeout(30):
             await self.job.run()
+
+    @property
+    def counted(self) -> list[str]:
+        """How jobs have ended."""
+        return list(self.stats.by_outcome())
 
     @property
     def parts(self) -> list[tuple[str, bytes]]:
@@ -274,8 +282,8 @@ async def test_a_job_that_nobody_waits_for_is_ended(bench: Bench, is_over: bool)
 def test_what_a_job_held_is_given_back_when_it_is_over(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         bench = Bench(pool)
-        bench.job.over()
         bench.job.broken()
+        bench.job.over()
 
     assert bench.steps == ["left the line", "released", "over 7"]
     assert [code for code, _ in bench.errors] == [ErrorCode.FAILED]

@@ -99,3 +99,14 @@ def age(path: Path, seconds: float) -> None:
     descriptor = os.open(path, os.O_WRONLY)
     os.pwrite(descriptor, struct.pack("<ddq", when - seconds, average, count), 0)
     os.close(descriptor)
+
+
+def test_it_says_what_limits_and_what_it_has_read(world, meter):
+    meter.refresh(1.0, 0)
+    assert (meter.limited_by(0), meter.load, meter.memory.available_bytes) == ("", 0.0, 4 * GIB)
+    world["load"] = 7.0
+    meter.refresh(2.0, 0)
+    assert (meter.limited_by(0), meter.load) == ("load", 7.0)
+    world["memory"] = Memory(8 * GIB, GIB // 2, 0.0)
+    meter.refresh(3.0, 1)
+    assert (meter.limited_by(1), meter.capacity(1)) == ("memory", 0)

@@ -6,6 +6,7 @@ import pytest
 
 from fleetcc.server import outbox as outbox_module
 from fleetcc.server.outbox import Outbox
+from fleetcc.server.stats import Stats
 
 
 class Transport(asyncio.Transport):
@@ -53,7 +54,7 @@ def transport():
 
 @pytest.fixture
 def outbox(transport):
-    transport.outbox = Outbox(transport)
+    transport.outbox = Outbox(transport, Stats())
     return transport.outbox
 
 

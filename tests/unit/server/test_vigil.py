@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fleetcc.server.outbox import Outbox
+from fleetcc.server.stats import Stats
 from fleetcc.server.vigil import Ends, Vigil
 from fleetcc.wire.fleet import Hello, encode
 from fleetcc.wire.fleet_server import FleetServer
@@ -21,7 +22,7 @@ class Watched:
         if is_open:
             self.protocol.receive(encode(0, Hello("a", "b")), self.loop.time())
         self.transport = Transport(high=1 << 20)
-        outbox = Outbox(self.transport)
+        outbox = Outbox(self.transport, Stats())
         ends = Ends(
             lambda why: self.ends.append(f"gone: {why}"), lambda why: self.ends.append(f"late: {why}")
         )

@@ -170,3 +170,15 @@ def test_a_directory_that_cannot_be_used_is_told(tmp_path, blobs):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="Not a directory"):
         Replicas(str(tmp_path / "file" / "replicas"), blobs, 1, 1)
+
+
+def test_replicas_and_those_that_had_to_go_are_counted(make):
+    replicas = make(max_bytes=1)
+    assert replicas.counts == (0, 0, 0)
+    first = replicas.open(b"secret")
+    assert replicas.counts.entries == 1
+    replicas.close(first)
+    other = make(max_replicas=1)
+    other.close(other.open(b"red"))
+    other.close(other.open(b"blue"))  # red's has to go for it
+    assert (other.counts.entries, other.counts.evictions) == (1, 1)

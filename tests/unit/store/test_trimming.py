@@ -91,3 +91,21 @@ def test_it_is_due_at_first_and_when_enough_was_added(blobs, tmp_path):
     assert not blobs.is_trim_due
     blobs.add(digest_of(b"x" * BLOCK), b"x" * BLOCK)
     assert blobs.is_trim_due
+
+
+def test_what_is_there_and_what_went_is_counted(blobs, tmp_path):
+    contents = fill(blobs, tmp_path, 12)
+    assert blobs.counts == (sum(map(len, contents)), 12, 0, 0)
+    blobs.trim()
+    assert blobs.counts == (9 * BLOCK, 9, 3, 3 * BLOCK)
+    blobs.add(digest_of(b"new"), b"new")
+    assert blobs.counts == (9 * BLOCK + 3, 10, 3, 3 * BLOCK)
+
+
+def test_the_first_look_counts_what_was_there_before(blobs, tmp_path):
+    contents = fill(blobs, tmp_path, 3)
+    later = BlobStore(str(tmp_path), 10 * BLOCK)
+    assert later.counts == (0, 0, 0, 0)
+    later.trim()
+    assert later.counts == (3 * BLOCK, len(contents), 0, 0)
+    later.close()

@@ -1,0 +1,34 @@
+"""Where the page's events come from."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Protocol
+
+from fleetcc.monitor.bus import Bus
+
+
+class Source(Protocol):
+    """An agent or a server, as a viewer sees it."""
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """One viewer's events: batches of whole lines, Hello first; an async generator, closed by the caller.
+
+        An empty batch says that the source is away; when it is back, Hello comes first again. The end of the
+        batches is the end of this viewer's stream.
+        """
+        ...
+
+
+class BusSource:
+    """The events of this very process."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """See Source; never ends by itself."""
+        viewer = self._bus.watch()
+        try:
+            async for batch in viewer.batches():
+                yield batch
+        finally:
+            viewer.close()
