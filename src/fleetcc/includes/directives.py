@@ -23,7 +23,7 @@ _NAME: Final = rb"(?:\"([^\"\n]*)\"|<([^>\n]*)>|(?=([^\n]*)))"
 
 # All begin with a literal character or word, which `re` finds with memchr or the like.
 _DIRECTIVE: Final = re.compile(
-    rb"#" + _B + rb"(?:(include_next|include|import|embed|__include_macros)(?![\w$])" + _B + _NAME
+    rb"#" + _B + rb"+(?:(include_next|include|import|embed|__include_macros)(?![\w$])" + _B + _NAME
     + rb"|(pragma" + _B + rb"clang" + _B + rb"module[^\n]*)|/\*)"
 )  # fmt: skip
 _PROBE: Final = re.compile(
@@ -52,7 +52,7 @@ _MODULE: Final = re.compile(
     re.DOTALL,
 )
 
-_MARKER: Final = re.compile(rb"\n# \d")
+_MARKER: Final = re.compile(rb"#[ \t]*(?:line[ \t]+)?\d+[ \t]+\"")  # what `_LINE_NAME` begins with
 _LINE_NAME: Final = re.compile(rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)+)"', re.MULTILINE)
 _ESCAPE: Final = re.compile(rb"\\(.)")
 _KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.NEXT}
@@ -68,7 +68,7 @@ def parse(data: bytes, dialect: Dialect) -> Parsed:
         else:
             _read(text, parsed, data, dialect)
     # Over-approximated, as comments are not looked at: it only costs a file that exists.
-    if b"#line" in data or b"# line" in data or _MARKER.search(data) is not None:
+    if _MARKER.search(data) is not None:
         parsed.others |= dict.fromkeys((Kind.LINE, name, True) for name in marked_files(data))
     return parsed
 
@@ -124,22 +124,36 @@ def _sure_directives(text: bytes, dialect: Dialect) -> list[re.Match[bytes]] | N
     told = 0  # up to here it is known that no comment is open
     for match in _DIRECTIVE.finditer(text):
         start = match.start()
-        if match.lastindex is None or b"/*" in (match[4] or b""):
+        if start < told:  # in a comment
+            continue
+        is_null = match.lastindex is None
+        if b"/*" in (match[4] or b""):
             return None
         if start and text[start - 1] != 10 and not _begins_line(text, start):
-            if b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
+            if is_null or b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
                 return None
             continue
         opened = text.rfind(b"/*", told, start)
         if opened >= 0 and text.find(b"*/", opened + 2, start) < 0:
             return None
-        told = start
-        found.append(match)
+        if is_null:
+            closed = text.find(b"*/", match.end())
+            if closed < 0 or not _ends_line(text, closed + 2):
+                return None
+            told = closed + 2
+        else:
+            told = start
+            found.append(match)
     return found
 
 
 def _begins_line(text: bytes, start: int) -> bool:
     return not text[text.rfind(b"\n", 0, start) + 1 : start].strip(b" \t\f\v\0")
+
+
+def _ends_line(text: bytes, start: int) -> bool:
+    end = text.find(b"\n", start)
+    return not text[start : len(text) if end < 0 else end].strip(b" \t\f\v\0")
 
 
 def _includes(found: list[re.Match[bytes]], parsed: Parsed, data: bytes) -> None:

@@ -90,8 +90,8 @@ class Graph:
             node = self.nodes[path, place] = Node(path, place)
         return node
 
-    def refresh(self, node: Node, stamp: Stamp) -> None:
-        """Make a node that of this version of its file."""
+    def refresh(self, node: Node, stamp: Stamp, *, expanding: bool = False) -> None:
+        """Make a node that of this version of its file; `expanding`: for a unit with names to be expanded."""
         node.stamp = stamp
         directory, _, name = node.path.rpartition(b"/")
         twin = self.places.twin(directory) if directory and node.place < 0 and node.place != SOURCE else None
@@ -99,7 +99,7 @@ class Graph:
             self._stand_for(node, self.node(join(twin, name), node.place), (directory, twin))
             return
         node.twin = None
-        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node))
+        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node), expanding=expanding)
         if parsed is node.parsed and node.is_resolved:
             return
         found = Found()

@@ -1,11 +1,12 @@
 """Macro definitions of one file, and the words that they are made of."""
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from fleetcc.includes.text import BLANKS, readings, without_comments
+from fleetcc.includes.text import BLANKS, has_raw_strings, readings, without_comments
 
 # Words and punctuation; any run of blanks is one blank.
 Tokens: TypeAlias = tuple[bytes, ...]
@@ -21,8 +22,14 @@ IDENTIFIERS: Final = re.compile(_WORD)
 _PASTES: Final = frozenset({b"##", b"%:%:"})
 _HASHES: Final = frozenset({b"#", b"%:"})
 _B: Final = rb"[" + BLANKS + rb"]*"
-_DEFINE: Final = re.compile(rb"#" + _B + rb"define" + _B + rb"(" + _WORD + rb")(\([^)\n]*\))?([^\n]*)")
-_NASTY: Final = re.compile(rb"#" + _B + rb"(?:define" + _B + rb")?/\*|%(?=:)")
+# The name of a definition and what follows it; or nothing, for a line that is only a # and a comment; or any
+# other comment behind a #, where it may hide a definition.
+_DEFINE: Final = re.compile(
+    rb"#" + _B + rb"+(?:define" + _B + rb"+(?:(" + _WORD + rb")([^\n]*)|(/\*))"
+    rb"|(?:(?<![^\n]#)|(?<![^\n]#[" + BLANKS + rb"]))/\*(?!/)(?>.*?\*/)" + _B + rb"(?![^\n])|(/\*))",
+    re.DOTALL,
+)  # fmt: skip
+_PARAMETERS: Final = re.compile(rb"\([^)\n]*\)")
 # `name` is that of a definition
 _DIRECTIVE: Final = re.compile(
     _B + rb"#" + _B + rb"(?:el)?(?:if|define" + _B + rb"(" + _WORD + rb"))(?![\w$])"
@@ -124,7 +131,40 @@ def _pieces(name: bytes, parameters: Tokens | None, body: Tokens) -> Pieces:
     return tuple(pieces)
 
 
-Definitions: TypeAlias = dict[bytes, tuple[Macro, ...]]
+# What `_DEFINE` finds.
+_Found: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+
+
+class Definitions(Mapping[bytes, tuple[Macro, ...]]):
+    """The macros of one file by name, conditional or not; each is made when its name is first asked for."""
+
+    def __init__(self, found: Iterable[_Found]) -> None:
+        self._found: dict[bytes, _Found] = {}  # the first of each name; most have no other
+        self._others: dict[bytes, list[_Found]] = {}
+        for each in found:
+            if each[0] in self._found:
+                self._others.setdefault(each[0], []).append(each)
+            elif each[0]:
+                self._found[each[0]] = each
+        self._macros: dict[bytes, tuple[Macro, ...]] = {}
+
+    def __getitem__(self, name: bytes) -> tuple[Macro, ...]:
+        macros = self._macros.get(name)
+        if macros is None:
+            found = (self._found[name], *self._others.get(name, ()))
+            macros = self._macros[name] = tuple(_macro(name, rest) for _, rest, *_ in found)
+        return macros
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _macro(name: bytes, rest: bytes) -> Macro:
+    parameters = _PARAMETERS.match(rest)
+    return Macro(name, parameters[0], rest[parameters.end() :]) if parameters else Macro(name, None, rest)
 
 
 def tokenize(text: bytes) -> Tokens:
@@ -134,16 +174,30 @@ def tokenize(text: bytes) -> Tokens:
 
 def definitions(data: bytes) -> Definitions:
     """Every definition in a file, conditional or not."""
-    macros: dict[bytes, dict[Macro, None]] = {}
+    definitions: dict[_Found, None] = {}
     for reading in readings(data):
-        if _NASTY.search(reading) or any(_goes_on(reading, found) for found in _DEFINE.finditer(reading)):
-            texts = without_comments(reading)
+        found = _DEFINE.findall(reading)
+        if _is_sure(reading, found):
+            definitions |= dict.fromkeys(found)
         else:
-            texts = [reading]
-        for text in texts:
-            for found in _DEFINE.finditer(text):
-                macros.setdefault(found[1], {})[Macro(*found.groups())] = None
-    return {name: tuple(each) for name, each in macros.items()}
+            for text in without_comments(reading):
+                definitions |= dict.fromkeys(_DEFINE.findall(text))
+    return Definitions(definitions)
+
+
+def _is_sure(text: bytes, found: Sequence[_Found]) -> bool:
+    """Whether these are all definitions in a text that may have comments."""
+    null = goes_on = False
+    for name, rest, *comments in found:
+        if any(comments):
+            return False
+        null = null or not name
+        goes_on = goes_on or (b"/*" in rest and rest.find(b"*/", rest.rfind(b"/*") + 2) < 0)
+    return not (
+        b"%:" in text
+        or (null and has_raw_strings(text))  # the comment may be no comment, and hold definitions
+        or (goes_on and any(_goes_on(text, each) for each in _DEFINE.finditer(text) if each[1]))
+    )
 
 
 def uses(data: bytes, name: bytes) -> list[tuple[bytes | None, bytes]]:
@@ -191,9 +245,9 @@ def option_macro(definition: bytes) -> tuple[bytes, Macro] | None:
 
 def _goes_on(text: bytes, found: re.Match[bytes]) -> bool:
     """Whether a definition goes on in another line, behind a comment."""
-    body = found[3]
+    body = found[2]
     opened = body.rfind(b"/*")
     if opened < 0 or body.find(b"*/", opened + 2) >= 0:
         return False
-    closed = text.find(b"*/", found.start(3) + opened + 2)
+    closed = text.find(b"*/", found.start(2) + opened + 2)
     return closed >= 0 and text[closed + 2 : _end_of_line(text, closed)].strip() != b""

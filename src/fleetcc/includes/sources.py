@@ -24,13 +24,16 @@ class Sources:
     def __len__(self) -> int:
         return len(self._parsed)
 
-    def parsed(self, path: bytes, stamp: Stamp, dialect: Dialect) -> Parsed:
-        """The names in this version of a file."""
+    def parsed(self, path: bytes, stamp: Stamp, dialect: Dialect, *, expanding: bool = False) -> Parsed:
+        """The names in this version of a file; its macros will be asked for when names are expanded."""
         known = self._parsed.get((path, dialect))
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            parsed = parse(self._disk.read(path), dialect)
+            data = self._disk.read(path)
+            parsed = parse(data, dialect)
+            if expanding:  # while it is at hand
+                self._definitions[path] = (stamp, definitions(data))
         except OSError:
             parsed = Parsed(doubts=[(Doubt.UNREADABLE, 0, b"")])
         self._parsed[path, dialect] = (stamp, parsed)
@@ -44,7 +47,7 @@ class Sources:
         try:
             found = definitions(self._disk.read(path))
         except OSError:
-            found = {}
+            found = Definitions(())
         self._definitions[path] = (stamp, found)
         return found
 
