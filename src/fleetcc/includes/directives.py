@@ -5,12 +5,14 @@ directive (comments beside it, raw strings, digraphs) sends a file through `text
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from fleetcc.includes.closure import Doubt
 from fleetcc.includes.parsed import Computed, Dialect, Kind, Parsed
 from fleetcc.includes.text import (
     BLANKS,
+    has_digraphs,
     has_raw_strings,
     readings,
     without_comments,
@@ -32,7 +34,6 @@ _PROBE: Final = re.compile(
 _DEPENDENCY: Final = re.compile(
     rb"GCC[ \t\f\v\0]+dependency" + _B + rb"(?:\\?\"([^\"\\\n]*)|<([^>\n]*)>|(?=([^\n]*)))"
 )
-_DIGRAPH: Final = re.compile(rb"%(?=:)")
 _IN_C: Final = re.compile(rb"\.(incbin|include)(?![\w$])" + _B + rb"(?:\\\"([^\"\\\n]+)\\\"|(?=([^\n]*)))")
 _IN_ASSEMBLER: Final = re.compile(
     rb"\.(incbin|include)(?![\w$])" + _B + rb"(?:\"([^\"\\\n]+)\"|(?=([^\n]*)))"
@@ -59,10 +60,10 @@ _KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.NEXT}
 _PROBE_KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.PROBE_NEXT, b"include": Kind.PROBE}
 
 
-def parse(data: bytes, dialect: Dialect) -> Parsed:
-    """Read a file's bytes; nothing in them is an error."""
+def parse(data: bytes, dialect: Dialect, texts: Sequence[bytes] | None = None) -> Parsed:
+    """Read a file's bytes; nothing in them is an error. `texts` are its readings, for whoever has them."""
     parsed = Parsed()
-    for text in readings(data):
+    for text in readings(data) if texts is None else texts:
         if dialect is Dialect.PLAIN_ASSEMBLER:
             _assembler_names(text, parsed, data, dialect)
         else:
@@ -81,9 +82,10 @@ def marked_files(text: bytes) -> tuple[bytes, ...]:
 
 def _read(text: bytes, parsed: Parsed, data: bytes, dialect: Dialect) -> None:
     found = _sure_directives(text, dialect)
-    if found is not None and not _has_rare_words(text):
+    probing = b"__has_" in text
+    if found is not None and not _has_rare_words(text, probing=probing):
         _includes(found, parsed, data)
-        if b"__has_" in text:
+        if probing:
             _probes(text, parsed, data)
     else:
         in_assembler = dialect is Dialect.ASSEMBLER
@@ -104,11 +106,11 @@ def _read_clean(text: bytes, parsed: Parsed, data: bytes, dialect: Dialect) -> N
         parsed.imports.append((_line(data, module[0].strip()), module[0].strip()))
 
 
-def _has_rare_words(text: bytes) -> bool:
+def _has_rare_words(text: bytes, *, probing: bool) -> bool:
     """Whether it may say more than includes and plain probes. Each search takes some 0.5 ms a megabyte."""
     return (
         _ASSEMBLER_NAME.search(text) is not None
-        or (b"__has_" in text and any(_is_computed(found, text) for found in _PROBE.finditer(text)))
+        or (probing and any(_is_computed(found, text) for found in _PROBE.finditer(text)))
         or (b"dependency" in text and _DEPENDENCY.search(text) is not None)
         or (b"import" in text and _IMPORT.search(text) is not None)
     )
@@ -116,34 +118,32 @@ def _has_rare_words(text: bytes) -> bool:
 
 def _sure_directives(text: bytes, dialect: Dialect) -> list[re.Match[bytes]] | None:
     """The text's directives; None when only taking out comments and raw strings can tell them."""
-    if (b"%" in text and _DIGRAPH.search(text)) or (
-        dialect is not Dialect.ASSEMBLER and has_raw_strings(text)
-    ):
+    if has_digraphs(text) or (dialect is not Dialect.ASSEMBLER and has_raw_strings(text)):
         return None
     found = []
     told = 0  # up to here it is known that no comment is open
     for match in _DIRECTIVE.finditer(text):
         start = match.start()
+        last = match.lastindex
         if start < told:  # in a comment
             continue
-        is_null = match.lastindex is None
-        if b"/*" in (match[4] or b""):
+        if last == 4 and b"/*" in match[4]:
             return None
         if start and text[start - 1] != 10 and not _begins_line(text, start):
-            if is_null or b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
+            if last is None or b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
                 return None
             continue
         opened = text.rfind(b"/*", told, start)
         if opened >= 0 and text.find(b"*/", opened + 2, start) < 0:
             return None
-        if is_null:
-            closed = text.find(b"*/", match.end())
-            if closed < 0 or not _ends_line(text, closed + 2):
-                return None
-            told = closed + 2
-        else:
+        if last is not None:
             told = start
             found.append(match)
+            continue
+        closed = text.find(b"*/", match.end())
+        if closed < 0 or not _ends_line(text, closed + 2):
+            return None
+        told = closed + 2  # a # with nothing but a comment
     return found
 
 

@@ -73,10 +73,10 @@ class Index:
         if old or definitions:
             self._longer.clear()
         self._definitions[path] = definitions
+        alone = (path,)
         for name in definitions:
-            files = self._files.get(name)
-            if files is None:
-                self._files[name] = (path,)
+            files = self._files.setdefault(name, alone)
+            if files is alone:
                 self._names.append(name)
             else:
                 self._files[name] = (*files, path)

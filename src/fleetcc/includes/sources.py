@@ -7,6 +7,7 @@ from fleetcc.includes.directives import parse
 from fleetcc.includes.disk import Disk, Stamp
 from fleetcc.includes.macros import Definitions, definitions, uses
 from fleetcc.includes.parsed import Dialect, Parsed
+from fleetcc.includes.text import readings
 
 # Arguments with which a macro is called, and the macro whose definition the call is part of.
 Uses: TypeAlias = list[tuple[bytes | None, bytes]]
@@ -31,9 +32,10 @@ class Sources:
             return known[1]
         try:
             data = self._disk.read(path)
-            parsed = parse(data, dialect)
-            if expanding:  # while it is at hand
-                self._definitions[path] = (stamp, definitions(data))
+            texts = readings(data)
+            parsed = parse(data, dialect, texts)
+            if expanding:  # while they are at hand
+                self._definitions[path] = (stamp, definitions(data, texts))
         except OSError:
             parsed = Parsed(doubts=[(Doubt.UNREADABLE, 0, b"")])
         self._parsed[path, dialect] = (stamp, parsed)
@@ -47,7 +49,7 @@ class Sources:
         try:
             found = definitions(self._disk.read(path))
         except OSError:
-            found = Definitions(())
+            found = Definitions()
         self._definitions[path] = (stamp, found)
         return found
 

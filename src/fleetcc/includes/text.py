@@ -17,6 +17,7 @@ _TRIGRAPHS: Final = dict(
 )
 # What `_RAW` begins with, or nearly; a lone quote at its head is found by memchr.
 _RAW_QUOTE: Final = re.compile(rb"\"(?<=R\")(?:(?<![\w$]R\")|(?<=[8uUL]R\"))[^ ()\\\t\v\f\n\"]{0,16}\(")
+_DIGRAPH: Final = re.compile(rb"%(?=:)")
 
 _SKIPPED: Final = rb"(?:[" + BLANKS + rb"]|/\*.*?\*/)*"
 _RAW: Final = (
@@ -65,6 +66,11 @@ def readings(data: bytes) -> list[bytes]:
 def has_raw_strings(text: bytes) -> bool:
     """Whether there may be one."""
     return _RAW_QUOTE.search(text) is not None
+
+
+def has_digraphs(text: bytes) -> bool:
+    """Whether there may be one for a #."""
+    return _DIGRAPH.search(text) is not None
 
 
 @lru_cache(maxsize=1)  # a file's names and its macros are looked for one after the other
