@@ -5,12 +5,14 @@ directive (comments beside it, raw strings, digraphs) sends a file through `text
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from fleetcc.includes.closure import Doubt
 from fleetcc.includes.parsed import Computed, Dialect, Kind, Parsed
 from fleetcc.includes.text import (
     BLANKS,
+    has_digraphs,
     has_raw_strings,
     readings,
     without_comments,
@@ -23,7 +25,7 @@ _NAME: Final = rb"(?:\"([^\"\n]*)\"|<([^>\n]*)>|(?=([^\n]*)))"
 
 # All begin with a literal character or word, which `re` finds with memchr or the like.
 _DIRECTIVE: Final = re.compile(
-    rb"#" + _B + rb"(?:(include_next|include|import|embed|__include_macros)(?![\w$])" + _B + _NAME
+    rb"#" + _B + rb"+(?:(include_next|include|import|embed|__include_macros)(?![\w$])" + _B + _NAME
     + rb"|(pragma" + _B + rb"clang" + _B + rb"module[^\n]*)|/\*)"
 )  # fmt: skip
 _PROBE: Final = re.compile(
@@ -32,7 +34,6 @@ _PROBE: Final = re.compile(
 _DEPENDENCY: Final = re.compile(
     rb"GCC[ \t\f\v\0]+dependency" + _B + rb"(?:\\?\"([^\"\\\n]*)|<([^>\n]*)>|(?=([^\n]*)))"
 )
-_DIGRAPH: Final = re.compile(rb"%(?=:)")
 _IN_C: Final = re.compile(rb"\.(incbin|include)(?![\w$])" + _B + rb"(?:\\\"([^\"\\\n]+)\\\"|(?=([^\n]*)))")
 _IN_ASSEMBLER: Final = re.compile(
     rb"\.(incbin|include)(?![\w$])" + _B + rb"(?:\"([^\"\\\n]+)\"|(?=([^\n]*)))"
@@ -52,23 +53,23 @@ _MODULE: Final = re.compile(
     re.DOTALL,
 )
 
-_MARKER: Final = re.compile(rb"\n# \d")
+_MARKER: Final = re.compile(rb"#[ \t]*(?:line[ \t]+)?\d+[ \t]+\"")  # what `_LINE_NAME` begins with
 _LINE_NAME: Final = re.compile(rb'^[ \t]*#[ \t]*(?:line[ \t]+)?\d+[ \t]+"((?:[^"\\\n]|\\.)+)"', re.MULTILINE)
 _ESCAPE: Final = re.compile(rb"\\(.)")
 _KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.NEXT}
 _PROBE_KINDS: Final = {b"embed": Kind.EMBED, b"include_next": Kind.PROBE_NEXT, b"include": Kind.PROBE}
 
 
-def parse(data: bytes, dialect: Dialect) -> Parsed:
-    """Read a file's bytes; nothing in them is an error."""
+def parse(data: bytes, dialect: Dialect, texts: Sequence[bytes] | None = None) -> Parsed:
+    """Read a file's bytes; nothing in them is an error. `texts` are its readings, for whoever has them."""
     parsed = Parsed()
-    for text in readings(data):
+    for text in readings(data) if texts is None else texts:
         if dialect is Dialect.PLAIN_ASSEMBLER:
             _assembler_names(text, parsed, data, dialect)
         else:
             _read(text, parsed, data, dialect)
     # Over-approximated, as comments are not looked at: it only costs a file that exists.
-    if b"#line" in data or b"# line" in data or _MARKER.search(data) is not None:
+    if _MARKER.search(data) is not None:
         parsed.others |= dict.fromkeys((Kind.LINE, name, True) for name in marked_files(data))
     return parsed
 
@@ -81,9 +82,10 @@ def marked_files(text: bytes) -> tuple[bytes, ...]:
 
 def _read(text: bytes, parsed: Parsed, data: bytes, dialect: Dialect) -> None:
     found = _sure_directives(text, dialect)
-    if found is not None and not _has_rare_words(text):
+    probing = b"__has_" in text
+    if found is not None and not _has_rare_words(text, probing=probing):
         _includes(found, parsed, data)
-        if b"__has_" in text:
+        if probing:
             _probes(text, parsed, data)
     else:
         in_assembler = dialect is Dialect.ASSEMBLER
@@ -104,11 +106,11 @@ def _read_clean(text: bytes, parsed: Parsed, data: bytes, dialect: Dialect) -> N
         parsed.imports.append((_line(data, module[0].strip()), module[0].strip()))
 
 
-def _has_rare_words(text: bytes) -> bool:
+def _has_rare_words(text: bytes, *, probing: bool) -> bool:
     """Whether it may say more than includes and plain probes. Each search takes some 0.5 ms a megabyte."""
     return (
         _ASSEMBLER_NAME.search(text) is not None
-        or (b"__has_" in text and any(_is_computed(found, text) for found in _PROBE.finditer(text)))
+        or (probing and any(_is_computed(found, text) for found in _PROBE.finditer(text)))
         or (b"dependency" in text and _DEPENDENCY.search(text) is not None)
         or (b"import" in text and _IMPORT.search(text) is not None)
     )
@@ -116,30 +118,42 @@ def _has_rare_words(text: bytes) -> bool:
 
 def _sure_directives(text: bytes, dialect: Dialect) -> list[re.Match[bytes]] | None:
     """The text's directives; None when only taking out comments and raw strings can tell them."""
-    if (b"%" in text and _DIGRAPH.search(text)) or (
-        dialect is not Dialect.ASSEMBLER and has_raw_strings(text)
-    ):
+    if has_digraphs(text) or (dialect is not Dialect.ASSEMBLER and has_raw_strings(text)):
         return None
     found = []
     told = 0  # up to here it is known that no comment is open
     for match in _DIRECTIVE.finditer(text):
         start = match.start()
-        if match.lastindex is None or b"/*" in (match[4] or b""):
+        last = match.lastindex
+        if start < told:  # in a comment
+            continue
+        if last == 4 and b"/*" in match[4]:
             return None
         if start and text[start - 1] != 10 and not _begins_line(text, start):
-            if b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
+            if last is None or b"*/" in text[text.rfind(b"\n", 0, start) + 1 : start]:
                 return None
             continue
         opened = text.rfind(b"/*", told, start)
         if opened >= 0 and text.find(b"*/", opened + 2, start) < 0:
             return None
-        told = start
-        found.append(match)
+        if last is not None:
+            told = start
+            found.append(match)
+            continue
+        closed = text.find(b"*/", match.end())
+        if closed < 0 or not _ends_line(text, closed + 2):
+            return None
+        told = closed + 2  # a # with nothing but a comment
     return found
 
 
 def _begins_line(text: bytes, start: int) -> bool:
     return not text[text.rfind(b"\n", 0, start) + 1 : start].strip(b" \t\f\v\0")
+
+
+def _ends_line(text: bytes, start: int) -> bool:
+    end = text.find(b"\n", start)
+    return not text[start : len(text) if end < 0 else end].strip(b" \t\f\v\0")
 
 
 def _includes(found: list[re.Match[bytes]], parsed: Parsed, data: bytes) -> None:

@@ -90,8 +90,8 @@ class Graph:
             node = self.nodes[path, place] = Node(path, place)
         return node
 
-    def refresh(self, node: Node, stamp: Stamp) -> None:
-        """Make a node that of this version of its file."""
+    def refresh(self, node: Node, stamp: Stamp, *, expanding: bool = False) -> None:
+        """Make a node that of this version of its file; `expanding`: for a unit with names to be expanded."""
         node.stamp = stamp
         directory, _, name = node.path.rpartition(b"/")
         twin = self.places.twin(directory) if directory and node.place < 0 and node.place != SOURCE else None
@@ -99,14 +99,14 @@ class Graph:
             self._stand_for(node, self.node(join(twin, name), node.place), (directory, twin))
             return
         node.twin = None
-        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node))
+        parsed = self._sources.parsed(node.path, stamp, self._dialect_of(node), expanding=expanding)
         if parsed is node.parsed and node.is_resolved:
             return
         found = Found()
-        for name in parsed.quoted:
-            self.look(node, Kind.INCLUDE, name, quoted=True, found=found)
-        for name in parsed.angled:
-            self.look(node, Kind.INCLUDE, name, quoted=False, found=found)
+        beside = directory or b"/"
+        hits = [hit for name in parsed.quoted for hit in self._normal(beside, name, quoted=True)]
+        hits += [hit for name in parsed.angled for hit in self._normal(beside, name, quoted=False)]
+        self._take(hits, found, leaf=False, beside=_inherited(node.place))
         for kind, name, quoted in parsed.others:
             self.look(node, kind, name, quoted=quoted, found=found)
         node.parsed = parsed
@@ -198,9 +198,10 @@ class Graph:
         everywhere: int | None = None,
     ) -> None:
         for hit in hits:
-            found.leaves += hit.leaves
             found.directories += hit.directories
-            found.absent += hit.absent
+            if hit.leaves or hit.absent:
+                found.leaves += hit.leaves
+                found.absent += hit.absent
             if hit.path is None:
                 continue
             if leaf:

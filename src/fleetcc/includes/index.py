@@ -1,6 +1,6 @@
 """All macro definitions in files that computed names were expanded over, by name and by file."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
@@ -20,9 +20,11 @@ class Index:
         self._sources = sources
         self._stamps: dict[bytes, Stamp] = {}
         self._definitions: dict[bytes, Definitions] = {}
-        self._by_name: dict[bytes, dict[bytes, tuple[Macro, ...]]] = {}
+        self._files: dict[bytes, tuple[bytes, ...]] = {}  # by name, those that define it
         self._answers: dict[Hashable, tuple[Answer, ...]] = {}
-        self._live: list[bytes] = []  # sorted; names of which a definition leads anywhere
+        self._names: list[bytes] = []  # sorted when somebody asks for longer ones
+        self._leading: dict[bytes, bool] = {}  # by name, whether a definition leads anywhere
+        self._longer: dict[bytes, list[bytes]] = {}
 
     def cover(self, files: Mapping[bytes, Stamp]) -> None:
         """Have the definitions of these versions of these files."""
@@ -33,19 +35,22 @@ class Index:
 
     def macros(self, name: bytes, files: Mapping[bytes, Stamp]) -> list[Macro]:
         """What a name is defined as in some of the files covered."""
-        by_path = self._by_name.get(name)
-        if by_path is None:
-            return []
         found: dict[Macro, None] = {}
-        for path, macros in by_path.items():
+        for path in self._files.get(name, ()):
             if path in files:
-                found.update(dict.fromkeys(macros))
+                found.update(dict.fromkeys(self._definitions[path][name]))
         return list(found)
 
     def longer(self, word: bytes) -> Sequence[bytes]:
         """Names that begin with a word, of macros that lead anywhere: what ## can make of it."""
-        start = bisect_left(self._live, word + b"\0")
-        return self._live[start : bisect_left(self._live, word + b"\xff\xff")]
+        longer = self._longer.get(word)
+        if longer is None:
+            if not self._longer:
+                self._names.sort()
+            start = bisect_left(self._names, word + b"\0")
+            names = self._names[start : bisect_left(self._names, word + b"\xff\xff")]
+            longer = self._longer[word] = [name for name in names if self._leads(name)]
+        return longer
 
     def remembered(self, question: Hashable, defined: Defined) -> Answer | None:
         """What was answered to this question when all macros that it came to were defined as they are now."""
@@ -61,15 +66,26 @@ class Index:
         self._answers[question] = (answer, *self._answers.get(question, ())[: _MAX_ANSWERS - 1])
 
     def _replace(self, path: bytes, definitions: Definitions) -> None:
-        for name in self._definitions.get(path, ()):
-            by_path = self._by_name[name]
-            del by_path[path]
-            if not by_path:
-                del self._by_name[name]
+        old = self._definitions.get(path, ())
+        for name in old:
+            self._files[name] = tuple(each for each in self._files[name] if each != path)
+            self._leading.pop(name, None)
+        if old or definitions:
+            self._longer.clear()
         self._definitions[path] = definitions
-        for name, macros in definitions.items():
-            self._by_name.setdefault(name, {})[path] = macros
-            if not all(macro.leads_nowhere for macro in macros):
-                at = bisect_left(self._live, name)
-                if at == len(self._live) or self._live[at] != name:
-                    insort(self._live, name)
+        alone = (path,)
+        for name in definitions:
+            files = self._files.setdefault(name, alone)
+            if files is alone:
+                self._names.append(name)
+            else:
+                self._files[name] = (*files, path)
+                self._leading.pop(name, None)
+
+    def _leads(self, name: bytes) -> bool:
+        leads = self._leading.get(name)
+        if leads is None:
+            leads = self._leading[name] = not all(
+                macro.leads_nowhere for path in self._files[name] for macro in self._definitions[path][name]
+            )
+        return leads

@@ -33,9 +33,10 @@ class Hit:
     def __init__(self) -> None:
         self.path: bytes | None = None
         self.place = BESIDE  # or the rank of the directory in which it was found
-        self.leaves: list[bytes] = []  # precompiled forms, met on the way
-        self.directories: list[bytes] = []  # consulted
-        self.absent: list[bytes] = []  # listed, but no regular file
+        # Tuples: there are many hits, and these are nothing for the garbage collector.
+        self.leaves: tuple[bytes, ...] = ()  # precompiled forms, met on the way
+        self.directories: tuple[bytes, ...] = ()  # consulted
+        self.absent: tuple[bytes, ...] = ()  # listed, but no regular file
 
 
 def matters(old: Listing | None, new: Listing | None, asked: set[bytes]) -> bool:
@@ -139,8 +140,9 @@ class Places:
             if name[:1] == b"/":
                 self._at(name, hit)
             else:
+                parts = self._parts_of(name)
                 for place in range(start, len(self.path)):
-                    if self._within(self.path[place], name, hit):
+                    if self._within(self.path[place], parts, hit):
                         hit.place = place
                         break
             self._keep(hit)
@@ -154,7 +156,7 @@ class Places:
             if name[:1] == b"/":
                 self._at(name, hit)
             else:
-                self._within(directory, name, hit)
+                self._within(directory, self._parts_of(name), hit)
             self._keep(hit)
         return hit
 
@@ -169,15 +171,18 @@ class Places:
         if name[-1:] != b"/" and b"\0" not in name and last not in {b"", b".."}:
             self._take(directory or b"/", last, hit)
 
-    def _within(self, directory: bytes, name: bytes, hit: Hit) -> bool:
+    def _parts_of(self, name: bytes) -> list[bytes]:
         parts = self._parts.get(name)
         if parts is None:
             parts = self._parts[name] = _parts(name)
+        return parts
+
+    def _within(self, directory: bytes, parts: list[bytes], hit: Hit) -> bool:
         if len(parts) > 1:
             for part in parts[:-1]:
                 if part != b"..":
                     listing = self.listing(directory)
-                    hit.directories.append(directory)
+                    hit.directories += (directory,)
                     self._asked[directory].add(part)
                     if listing is None or part not in listing.names:
                         return False
@@ -186,7 +191,7 @@ class Places:
 
     def _take(self, directory: bytes, last: bytes, hit: Hit) -> bool:
         listing = self.listing(directory)
-        hit.directories.append(directory)
+        hit.directories += (directory,)
         self._asked[directory].add(last)
         if listing is None:
             return False
@@ -198,7 +203,7 @@ class Places:
             return False
         path = join(directory, last)
         if self._disk.file(path) is None:
-            hit.absent.append(path)
+            hit.absent += (path,)
             return False
         hit.path = path
         return True
@@ -206,17 +211,17 @@ class Places:
     def _precompiled(self, path: bytes, hit: Hit) -> None:
         """Take a precompiled form: a file, or a directory of several, one of which may fit."""
         if self._disk.file(path) is not None:
-            hit.leaves.append(path)
+            hit.leaves += (path,)
             return
-        hit.absent.append(path)
-        hit.directories.append(path)
+        hit.absent += (path,)
+        hit.directories += (path,)
         listing = self.listing(path)
         self._asked[path].add(_ALL)
         for name in sorted(listing.names if listing else ()):
             if self._disk.file(join(path, name)) is not None:
-                hit.leaves.append(join(path, name))
+                hit.leaves += (join(path, name),)
             else:
-                hit.absent.append(join(path, name))
+                hit.absent += (join(path, name),)
 
 
 def _parts(name: bytes) -> list[bytes]:

@@ -7,6 +7,7 @@ from fleetcc.includes.directives import parse
 from fleetcc.includes.disk import Disk, Stamp
 from fleetcc.includes.macros import Definitions, definitions, uses
 from fleetcc.includes.parsed import Dialect, Parsed
+from fleetcc.includes.text import readings
 
 # Arguments with which a macro is called, and the macro whose definition the call is part of.
 Uses: TypeAlias = list[tuple[bytes | None, bytes]]
@@ -24,13 +25,17 @@ class Sources:
     def __len__(self) -> int:
         return len(self._parsed)
 
-    def parsed(self, path: bytes, stamp: Stamp, dialect: Dialect) -> Parsed:
-        """The names in this version of a file."""
+    def parsed(self, path: bytes, stamp: Stamp, dialect: Dialect, *, expanding: bool = False) -> Parsed:
+        """The names in this version of a file; its macros will be asked for when names are expanded."""
         known = self._parsed.get((path, dialect))
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            parsed = parse(self._disk.read(path), dialect)
+            data = self._disk.read(path)
+            texts = readings(data)
+            parsed = parse(data, dialect, texts)
+            if expanding:  # while they are at hand
+                self._definitions[path] = (stamp, definitions(data, texts))
         except OSError:
             parsed = Parsed(doubts=[(Doubt.UNREADABLE, 0, b"")])
         self._parsed[path, dialect] = (stamp, parsed)
@@ -44,7 +49,7 @@ class Sources:
         try:
             found = definitions(self._disk.read(path))
         except OSError:
-            found = {}
+            found = Definitions()
         self._definitions[path] = (stamp, found)
         return found
 

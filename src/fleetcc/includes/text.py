@@ -1,6 +1,8 @@
 """A file's bytes up to translation phase 3: lines joined, and where it matters comments taken out."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 # What separates words within a line, in a character class; gcc takes NUL for a blank as well.
@@ -13,7 +15,9 @@ _TRIGRAPH: Final = re.compile(rb"\?\?([=/'()!<>-])")
 _TRIGRAPHS: Final = dict(
     zip((bytes([c]) for c in b"=/'()!<>-"), (bytes([c]) for c in b"#\\^[]|{}~"), strict=True)
 )
-_RAW_QUOTE: Final = re.compile(rb"\"(?<=R\")")  # a lone quote at its head is found by memchr
+# What `_RAW` begins with, or nearly; a lone quote at its head is found by memchr.
+_RAW_QUOTE: Final = re.compile(rb"\"(?<=R\")(?:(?<![\w$]R\")|(?<=[8uUL]R\"))[^ ()\\\t\v\f\n\"]{0,16}\(")
+_DIGRAPH: Final = re.compile(rb"%(?=:)")
 
 _SKIPPED: Final = rb"(?:[" + BLANKS + rb"]|/\*.*?\*/)*"
 _RAW: Final = (
@@ -64,7 +68,13 @@ def has_raw_strings(text: bytes) -> bool:
     return _RAW_QUOTE.search(text) is not None
 
 
-def without_comments(text: bytes) -> list[bytes]:
+def has_digraphs(text: bytes) -> bool:
+    """Whether there may be one for a #."""
+    return _DIGRAPH.search(text) is not None
+
+
+@lru_cache(maxsize=1)  # a file's names and its macros are looked for one after the other
+def without_comments(text: bytes) -> Sequence[bytes]:
     """The text with a blank for each comment, and every raw string as an ordinary one.
 
     Two of them when it depends on the language standard where a raw string ends. `text` has its lines joined.
@@ -89,7 +99,7 @@ def without_comments(text: bytes) -> list[bytes]:
     return texts
 
 
-def without_comments_in_assembler(text: bytes) -> list[bytes]:
+def without_comments_in_assembler(text: bytes) -> Sequence[bytes]:
     """The same for an assembler source, which has no raw strings."""
     return [_WITHOUT_RAW.sub(_plain, text)]
 

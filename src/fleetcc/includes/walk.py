@@ -28,6 +28,7 @@ class Walk:
         self._files: dict[bytes, Stamp] = {}
         self._nodes: dict[Node, None] = {}
         self._special: list[Node] = []
+        self._computing: list[Node] = []  # those of them with names to be expanded
         self._directories: set[bytes] = set(graph.places.path)
         self._absent: set[bytes] = set()
         self.twins: dict[tuple[bytes, bytes], None] = {}  # paths that have to be of one directory
@@ -44,9 +45,8 @@ class Walk:
         while new:
             if not self._visit(new):
                 return None
-            computing = [node for node in self._special if node.parsed and node.parsed.computed]
-            if computing:
-                self._names.resolve(computing, self._files)
+            if self._computing:
+                self._names.resolve(self._computing, self._files)
             new = [node for node in self._names.found.children if node not in self._nodes]
             self._nodes.update(dict.fromkeys(new))
         return self if self._rest() else None
@@ -59,12 +59,14 @@ class Walk:
                 self._graph.lose(node.path)
                 return False
             if stamp != node.stamp or not node.is_resolved or (node.twin and self._graph.is_astray(node)):
-                self._graph.refresh(node, stamp)
+                self._graph.refresh(node, stamp, expanding=bool(self._computing))
             if node.twin is not None:
                 self.twins[node.twin] = None
             files[node.path] = stamp
             if node.is_special:
                 self._special.append(node)
+                if node.parsed and node.parsed.computed:
+                    self._computing.append(node)
             for child in node.children:
                 if child not in nodes:
                     nodes[child] = None
