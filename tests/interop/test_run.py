@@ -163,11 +163,16 @@ def test_make_runs_as_many_jobs_as_hosts_come(user: User, agent: AgentEvents) ->
 def test_ninja_runs_as_many_jobs_as_the_fleet_takes(user: User, agent: AgentEvents) -> None:
     jobs = BlockingJobs(user.root / "jobs")
     agent.hosts["a"] = host("a", 3)
-    process = user.start("--", NEW_NINJA, "-C", jobs.write_ninja(20))
+    process = user.start("--", NEW_NINJA, "-C", jobs.write_ninja(200))
     jobs.wait_for_running(5)  # what the agent knows is known before ninja looks for the first time
     agent.tell(host("b", 2))
-    jobs.end_one()
-    jobs.wait_for_running(7)
+
+    def grown() -> bool:
+        if jobs.running == 5:  # it looks again when a job has ended
+            jobs.end_one()
+        return jobs.running == 7
+
+    eventually(grown)
     jobs.lock.let_go(1000)
     assert process.communicate(timeout=PATIENCE_SECONDS)[1] == b""
     assert (process.returncode, max(jobs.counts)) == (0, 7)
@@ -264,6 +269,17 @@ def test_descriptors_and_streams_are_the_builds(user: User, agent: AgentEvents) 
     assert (out, err) == (b"typed\n", b"wrong\n")
     assert os.read(reading, 100) == b"more\n"
     os.close(reading)
+
+
+@pytest.mark.parametrize(("form", "more"), [("none", []), ("fifo", []), ("pipe", ["100", "101"])])
+def test_the_build_inherits_nothing_of_ours_but_the_pipe(
+    user: User, agent: AgentEvents, form: str, more: list[str]
+) -> None:
+    status, out, _ = user.run("--jobserver", form, "--", "ls", "/proc/self/fd")
+    assert (status, sorted(out.split())) == (
+        0,
+        sorted(["0", "1", "2", "3", *more]),
+    )  # 3: the folder that ls reads
 
 
 def test_the_build_is_the_only_child_and_gets_the_signals_of_ours(user: User, agent: AgentEvents) -> None:

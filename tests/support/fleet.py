@@ -28,7 +28,7 @@ SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 20.0
 # What an agent may leave in its folder.
 FOLDER_FILES: Final = frozenset(
-    {"socket", "agent.lock", "lock", "agent.log", "history", "identities", "digests", "jobs.jsonl"}
+    {"socket", "agent.lock", "lock", "agent.log", "history", "identities", "digests", "jobs.jsonl", "names"}
 )
 NATIVE_SPECS: Final = re.compile(r"native-[0-9a-f]{16}\.specs")
 # What no test provokes without saying so.

@@ -19,6 +19,7 @@ from fleetcc.monitor.doctor.findings import Check, Finding, ok
 from fleetcc.monitor.doctor.hosts import Ours, judge_by_agent, judge_host
 from fleetcc.monitor.doctor.machine import BUILD_BYTES, STATE_BYTES, check_machine
 from fleetcc.monitor.doctor.names import judge_names
+from fleetcc.monitor.doctor.paths import compiler_of
 from fleetcc.monitor.doctor.pitfalls import check_pitfalls
 from fleetcc.monitor.doctor.running import Once
 from fleetcc.monitor.doctor.survey import Survey, is_visited, survey
@@ -174,7 +175,7 @@ def _our_identities(context: Context) -> dict[str, str]:
     """By the compilers' first names; what the check of compilers has found out is not done again."""
     found = {}
     for named in context.named:
-        compiler = compilers.compiler_of(named.found)
+        compiler = compiler_of(named.found)
         if compiler is not None and not compiler.wrapper:
             identity = context.identities.find(compiler.path, context.environment)
             if identity is not None:

@@ -18,7 +18,7 @@ from fleetcc.errors import ExitCode, FleetccError
 VERBS: Final = {
     "agent": ("fleetcc.cli.agent", "start, stop or look at the agent of this user"),
     "config": ("fleetcc.cli.config", "each setting, its value and where that came from"),
-    "doctor": ("fleetcc.cli.doctor", "is everything in order: compilers, agent, hosts, limits; with remedies"),
+    "doctor": ("fleetcc.cli.doctor", "is everything in order: compilers, agent, hosts, limits"),
     "events": ("fleetcc.cli.events", "what happens, as it happens (--json: for programs)"),
     "explain": ("fleetcc.cli.explain", "would this command run here or on a host, how, and why"),
     "hosts": ("fleetcc.cli.hosts", "each host of the list: reachable, does it take files, its slots"),

@@ -148,7 +148,8 @@ def encode(event: Event | Record) -> bytes:
 
 def decode(line: bytes) -> Event:
     """The event of a line; raises msgspec.DecodeError (ValidationError for one that is not known)."""
-    return _DECODER.decode(line)
+    event: Event = _DECODER.decode(line)
+    return event
 
 
 def decode_record(line: bytes) -> Record:

@@ -187,6 +187,8 @@ def process_at(port: int) -> str:
     """Which process listens there, where that can be seen."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
+            if not connection.laddr:
+                continue
             is_there = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
             if is_there and connection.pid is not None:
                 return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}"

@@ -149,7 +149,10 @@ TABLE: Final = (
 )  # fmt: skip
 
 # Read elsewhere: the launcher obeys the first without asking anybody, and sets the second.
-OTHER_VARIABLES: Final = ("FLEETCC_AGENT", "FLEETCC_LAUNCHER")
+OTHER_VARIABLES: Final = (
+    "FLEETCC_AGENT", "FLEETCC_BUILD", "FLEETCC_CMDLIST", "FLEETCC_CMDLIST_NUMWORDS", "FLEETCC_LAUNCHER",
+    "FLEETCC_SANDBOX",
+)  # fmt: skip
 
 RELEVANT_VARIABLES: Final = tuple(
     dict.fromkeys(
