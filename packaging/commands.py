@@ -108,7 +108,9 @@ def write_all(folder: Path, files: Mapping[str, str], arguments: Sequence[str]) 
     stale += [path for path in folder.rglob("*") if path.is_file() and path not in wanted]
     if "--check" in arguments:
         for path in stale:
-            sys.stdout.write(f"{path.relative_to(ROOT)} is not what packaging/{folder.name}.py makes: run it\n")
+            sys.stdout.write(
+                f"{path.relative_to(ROOT)} is not what packaging/{folder.name}.py makes: run it\n"
+            )
         return bool(stale)
     for path in stale:
         if path in wanted:

@@ -92,7 +92,7 @@ complete -c fleetcc -n '__fleetcc_in agent' -l help -d 'Show this message and ex
 complete -c fleetcc -n __fleetcc_at_start -a config -d 'each setting, its value and where that came from'
 complete -c fleetcc -n '__fleetcc_in config' -l json -d 'Print a JSON array of objects.'
 complete -c fleetcc -n '__fleetcc_in config' -l help -d 'Show this message and exit.'
-complete -c fleetcc -n __fleetcc_at_start -a doctor -d 'is everything in order: compilers, agent, hosts, limits; with remedies'
+complete -c fleetcc -n __fleetcc_at_start -a doctor -d 'is everything in order: compilers, agent, hosts, limits'
 complete -c fleetcc -n '__fleetcc_in doctor' -l json -d 'Print a JSON array of objects.'
 complete -c fleetcc -n '__fleetcc_in doctor' -l host -x -d 'Look at this host only, in the list or not.'
 complete -c fleetcc -n '__fleetcc_in doctor' -l quick -d 'Run no compiler, start no agent, ask no network.'

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from fleetcc.monitor.events import Host, Job, Local, Lost, State
-from tests.support.browser import Browser, headless_chromium, missing
+from tests.support.browser import ROWS, Browser, headless_chromium, missing, rows
 from tests.support.web_page import Fleet, busy_build, serve_page
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is there")
 
-ROWS = "[...document.querySelectorAll('#{} tbody tr')].map((row) => row.innerText.split('\\t'))"
 FRAMES = """
     const gaps = [];
     let last = performance.now();
@@ -90,11 +89,6 @@ async def requests_of(browser: Browser) -> list[str]:
     sent = (found["params"] for found in messages if found["method"] == "Network.requestWillBeSent")
     urls = [params["request"]["url"] for params in sent]
     return [url for url in urls if urlsplit(url).scheme not in {"data", "chrome", "chrome-untrusted"}]
-
-
-async def rows(browser: Browser, table: str) -> list[list[str]]:
-    found: list[list[str]] = await browser.run("return " + ROWS.format(table))
-    return found
 
 
 async def focused(browser: Browser) -> str:
@@ -295,7 +289,7 @@ async def thread_seconds(browser: Browser) -> float:
 
 
 async def smooth(browser: Browser, name: str, idle: float) -> dict[str, float]:
-    """The frames of the best of three attempts: a page that stutters does so each time, a machine does not."""
+    """The frames of the best of three attempts: a page that stutters does so each time, machines do not."""
     attempts = []
     for _ in range(3):
         attempts.append(await frames_of(browser, 3))
@@ -355,7 +349,8 @@ async def test_it_says_that_it_is_disconnected_and_connects_again(browser: Brows
         await browser.until("document.getElementById('banner').hidden")
         await browser.until(ROWS.format("host-table") + ".length === 3")
         await browser.until(ROWS.format("now-table") + ".length === 0")
-        assert await browser.run("return document.getElementById('who').innerText") == "agent 0.6.0, pid 4712"
+        who = await browser.run("return document.getElementById('who').innerText")
+        assert who == "fleetcc 0.6.0, agent with pid 4712"
 
 
 async def test_events_that_were_lost_are_told_and_the_picture_is_asked_for_anew(browser: Browser) -> None:

@@ -18,6 +18,9 @@ KEYS: Final = {
     "PageUp": "\ue00e", "PageDown": "\ue00f",
 }  # fmt: skip
 
+# The texts of a table's cells, as an expression.
+ROWS: Final = "[...document.querySelectorAll('#{} tbody tr')].map((row) => row.innerText.split('\\t'))"
+
 
 def missing() -> str:
     """Why no browser can be driven here; empty when one can."""
@@ -106,6 +109,12 @@ class Browser:
         """Entries since the last call: `browser` (console, refusals) or `performance` (every request)."""
         entries: list[dict[str, Any]] = await self.command("se/log", {"type": kind})
         return entries
+
+
+async def rows(browser: Browser, table: str) -> list[list[str]]:
+    """What is in this table of the page."""
+    found: list[list[str]] = await browser.run("return " + ROWS.format(table))
+    return found
 
 
 @contextlib.asynccontextmanager

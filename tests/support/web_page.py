@@ -47,7 +47,7 @@ class Fleet:
     def hello(self) -> Hello:
         hosts = tuple(self.host(name) for name in self.names())
         return Hello(
-            source=self.source, program="0.6.0", pid=self.pid, time=self.time, local=self.local(),
+            source=self.source, program="fleetcc 0.6.0", pid=self.pid, time=self.time, local=self.local(),
             hosts=hosts, jobs=tuple(self.jobs.values()), total=self.total, by_reason=dict(self.by_reason),
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 
 import pytest
 import yaml
@@ -97,6 +98,9 @@ def test_the_build_copies_all_that_the_wheel_is_made_of():
     for name in copied:
         assert (ROOT / name).exists(), name
     assert copied >= {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "native", "src"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"].get("shared-data", {})
+    assert {path.partition("/")[0] for path in shared} <= copied
     ignored = (PACKAGING / "docker" / "Dockerfile.dockerignore").read_text("utf-8")
     assert {line[1:] for line in ignored.splitlines() if line.startswith("!")} == copied
 
@@ -128,7 +132,9 @@ def test_every_manifest_fits_the_schema_of_its_kind(manifests):
 def test_all_manifests_are_applied_together(manifests):
     listed = manifests["Kustomization"]["resources"]
     others = {"kustomization.yaml", "adapter-values.yaml"}
-    assert sorted(listed) == sorted(path.name for path in KUBERNETES.glob("*.yaml") if path.name not in others)
+    assert sorted(listed) == sorted(
+        path.name for path in KUBERNETES.glob("*.yaml") if path.name not in others
+    )
     (image,) = manifests["Kustomization"]["images"]
     assert manifests["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"] == image["name"]
 
@@ -142,7 +148,7 @@ def test_the_service_makes_the_records_that_clients_look_up(manifests, container
     assert ports[port["targetPort"]] == port["port"], "A records are dialled at fleetcc's own port"
     name = f"_{port['name']}._tcp.{service['metadata']['name']}.builds.svc.cluster.local"
     (entry,) = parse_host_list(name, "FLEETCC_HOSTS").hosts
-    assert entry.kind is HostKind.SERVICE
+    assert (entry.kind, entry.name, entry.port) == (HostKind.TCP, name, 0), "a service: its ports are in DNS"
     for page in ("docs/operations.md", "packaging/kubernetes/kustomization.yaml"):
         assert name in (ROOT / page).read_text("utf-8")
 
@@ -227,6 +233,8 @@ def test_metrics_that_documents_name_exist():
 
 
 def test_the_command_in_the_dockerfile_gives_options_of_the_server(server_options):
-    command = re.sub(r"^# ?|\\$", "", DOCKERFILE.partition("docker run ")[2].partition("#\n")[0], flags=re.MULTILINE)
+    command = re.sub(
+        r"^# ?|\\$", "", DOCKERFILE.partition("docker run ")[2].partition("#\n")[0], flags=re.MULTILINE
+    )
     words = shlex.split(command)
     assert_fleetccd_takes(words[len(words) - words[::-1].index("fleetccd") :], server_options)

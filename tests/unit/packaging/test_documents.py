@@ -42,13 +42,15 @@ def known():
     found = {("fleetccd",): server, ("fleetccd", "doctor"): server.verbs[0]}
     for verb in commands.verbs():
         found |= {each.words: each for each in (verb, *verb.verbs)}
-    return {words: {name for option in each.options for name in option.names} for words, each in found.items()}
+    return {
+        words: {name for option in each.options for name in option.names} for words, each in found.items()
+    }
 
 
 @_ANY_PAGE
 def test_verbs_and_options_that_are_named_exist(page, known):
     for program, words in programs_named(page.read_text("utf-8")):
-        place = (program,)
+        place: tuple[str, ...] = (program,)
         rest = iter(words)
         for word in rest:
             if (*place, word) in known:
@@ -59,8 +61,8 @@ def test_verbs_and_options_that_are_named_exist(page, known):
             elif word == "--":
                 break
             elif word.startswith("-") and place in known:
-                flag = re.match(r"--?[\w-]+", word)
-                assert flag and flag[0] in known[place], f"{' '.join((program, *words))}: {word}"
+                (flag,) = re.findall(r"^--?[\w-]+", word)
+                assert flag in known[place], f"{' '.join((program, *words))}: {word}"
 
 
 def assert_own(words):
@@ -69,7 +71,11 @@ def assert_own(words):
     first = words[0].strip("[]").partition("=")[0]
     compilers = r"\S*(gcc|g\+\+|cc|c\+\+|clang)\S*"
     assert (
-        first in own or first in VERBS or first.isupper() or first in _PLACEHOLDERS or re.fullmatch(compilers, first)
+        first in own
+        or first in VERBS
+        or first.isupper()
+        or first in _PLACEHOLDERS
+        or re.fullmatch(compilers, first)
     ), f"fleetcc {' '.join(words)}"
 
 
@@ -95,7 +101,9 @@ def test_the_site_has_every_document_once():
     def leaves(node):
         if isinstance(node, str):
             return [node]
-        return [leaf for child in (node.values() if isinstance(node, dict) else node) for leaf in leaves(child)]
+        return [
+            leaf for child in (node.values() if isinstance(node, dict) else node) for leaf in leaves(child)
+        ]
 
     nav = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"])
     assert sorted(nav) == sorted(path.name for path in DOCS.glob("*.md"))

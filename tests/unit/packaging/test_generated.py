@@ -21,7 +21,8 @@ def verbs():
 @pytest.mark.parametrize("generator", ["completions", "man"])
 def test_what_is_checked_in_is_what_the_generator_makes(generator, capsys):
     made = script(generator)
-    assert commands.write_all(made.FOLDER, made.files(), ["--check"]) == 0, capsys.readouterr().out
+    stale = commands.write_all(made.FOLDER, made.files(), ["--check"])
+    assert not stale, capsys.readouterr().out
 
 
 def test_a_check_names_stale_and_superfluous_files_and_changes_nothing(tmp_path, capsys, monkeypatch):
@@ -58,7 +59,9 @@ def test_every_verb_is_read_with_its_options(verbs):
 
 
 def test_our_own_options_are_those_of_the_help_text():
-    named = re.findall(r"^  (-[-\w]+)(?:=[A-Z]+)?(?:, (--\w+))?(?:  |$)", HELP.partition("Options:")[2], re.MULTILINE)
+    named = re.findall(
+        r"^  (-[-\w]+)(?:=[A-Z]+)?(?:, (--\w+))?(?:  |$)", HELP.partition("Options:")[2], re.MULTILINE
+    )
     assert sorted(name for pair in named for name in pair if name) == sorted(
         name for option in commands.OWN_OPTIONS for name in option.names
     )

@@ -12,10 +12,16 @@ SERVICES = [SYSTEM / "fleetccd.service", SYSTEM / "fleetccd@.service"]
 commands = script("commands")
 
 
+class _AsWritten(configparser.RawConfigParser):
+    """Names of settings in the letters that they have."""
+
+    def optionxform(self, optionstr):
+        return optionstr
+
+
 def read(path):
     """The sections of a unit; a key that stands twice is an error, none of ours needs that."""
-    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",))
-    parser.optionxform = str
+    parser = _AsWritten(delimiters=("=",), comment_prefixes=("#",))
     parser.read_string(path.read_text("utf-8"))
     return parser
 
@@ -38,7 +44,9 @@ def test_the_agent_is_started_by_a_verb_that_it_has():
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_no_unit_has_a_setting_that_the_manual_says_forbids_the_sandbox(path):
     manual = (DOCS / "replica.md").read_text("utf-8")
-    forbidden = re.findall(r"`(\w+)=yes`", manual.partition("In a unit of your own")[2].partition("are no obstacle")[0])
+    forbidden = re.findall(
+        r"`(\w+)=yes`", manual.partition("In a unit of your own")[2].partition("are no obstacle")[0]
+    )
     assert {"ProtectKernelTunables", "ProtectHostname"} <= set(forbidden)
     service = read(path)["Service"]
     assert not {name for name in forbidden if service.get(name) == "yes"}
@@ -57,5 +65,5 @@ def test_both_services_are_hardened_alike():
 
 def test_systemd_waits_longer_than_the_server_drains():
     drain = next(option for option in commands.server_command().options if "--drain-timeout" in option.names)
-    seconds = float(re.search(r"default: ([\d.]+)", drain.help)[1])
-    assert float(read(SERVICES[0])["Service"]["TimeoutStopSec"]) > seconds
+    (seconds,) = re.findall(r"default: ([\d.]+)", drain.help)
+    assert float(read(SERVICES[0])["Service"]["TimeoutStopSec"]) > float(seconds)

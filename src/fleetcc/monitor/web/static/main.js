@@ -148,6 +148,7 @@ function showHosts() {
     byId("hosts-title").textContent = isServer ? "Clients" : "Hosts";
     hosts = isServer ? clientTable(byId("hosts"), open("client")) : hostTable(byId("hosts"), picture, open("host"));
     hosts.isServer = isServer;
+    document.body.dataset.source = picture.hello.source;
   }
   const clients = () => [...picture.clients.values()].sort((a, b) => BY_NAME.compare(a.name, b.name));
   hosts.show(isServer ? clients() : hostsInView());
@@ -200,7 +201,9 @@ function setUpTimeline() {
     buttons.find((button) => button.dataset.do === "now").setAttribute("aria-pressed", String(follows));
   };
   for (const [name, text] of LEGEND) {
-    byId("legend").append(element("i", { className: `bar-${name}` }), element("span", { textContent: text }));
+    const entry = element("span", { className: `entry-${name}`, textContent: text });
+    entry.prepend(element("i", { className: `bar-${name}` }));
+    byId("legend").append(entry);
   }
 }
 
@@ -241,7 +244,7 @@ function became(state) {
 
 function drained() {
   const { hello, lost } = picture;
-  const who = hello ? `${hello.source} ${hello.program}, pid ${hello.pid}` : "";
+  const who = hello ? `${hello.program}, ${hello.source} with pid ${hello.pid}` : "";
   if (byId("who").textContent !== who) byId("who").textContent = who;
   if (!lost) return;
   byId("lost").hidden = false;
