@@ -25,6 +25,8 @@ from bench.units.systems import Figures, Site
 
 _LATENCY_RUNS: Final = 100
 _SCANNED_UNITS: Final = 40
+# The goal of 2.5 ms is of a machine on which distcc plain needs 75; milliseconds differ from day to day.
+_SHARE_OF_PLAIN: Final = 100 * 2.5 / 75
 
 
 @dataclass(slots=True)
@@ -122,6 +124,9 @@ def judge(
     goals.check("client CPU per compile, warm: mean", mean, 2.5, "ms")
     if plain is not None:
         print(f"  {'distcc plain needs so much more':66}{plain.median_cpu / cpu:9.1f} x")
+        goals.check(
+            "the same, of what distcc plain needs", 100 * cpu / plain.median_cpu, _SHARE_OF_PLAIN, "%"
+        )
         share = 100 / plain.sent
         goals.check("sent in a first build, of what distcc plain sends", first.sent * share, 25, "%")
         for each in blind:
