@@ -11,7 +11,7 @@ BENCHES := $(patsubst bench/%.py,bench.%,$(filter-out bench/support.py,$(wildcar
 # A build's own variables must not reach the builds inside: they have servers, folders and limits of their own.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check generated bench clean
 
 setup: $(READY)
 
@@ -34,6 +34,11 @@ check: $(READY)
 test: check
 	$(BIN)/pytest -n $(JOBS) tests/unit $(wildcard tests/simulation)
 	$(BIN)/pytest -n $(JOBS) tests/interop tests/e2e
+
+# What is made out of the options, the settings and the docs; a test tells when it is stale.
+generated: $(READY)
+	$(BIN)/python packaging/completions.py
+	$(BIN)/python packaging/man.py
 
 # All of them, even when a goal is missed; bench.fleet alone takes three quarters of an hour with ROUNDS=3.
 bench: $(READY)

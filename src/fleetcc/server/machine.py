@@ -53,7 +53,10 @@ def _memory_pressure() -> float:
 
 
 def _cgroup_directories() -> list[str]:
-    """The cgroup v2 directory of this process and its parents; empty without one."""
+    """The cgroup v2 directory of this process and its parents; empty without one.
+
+    The root among them: in a container with a cgroup namespace it has the container's limits.
+    """
     for line in _read("/proc/self/cgroup").splitlines():
         if line.startswith("0::"):
             path = line[3:].rstrip("/")
@@ -61,7 +64,7 @@ def _cgroup_directories() -> list[str]:
             while path:
                 found.append(_CGROUP_ROOT + path)
                 path = path.rpartition("/")[0]
-            return found
+            return [*found, _CGROUP_ROOT]
     return []
 
 
