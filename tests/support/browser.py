@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import contextlib
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 
 _START_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 30.0
@@ -164,3 +167,25 @@ async def _session(client: aiohttp.ClientSession, profile: str, width: int, heig
     if answer.status != 200:
         raise RuntimeError(f"chromium does not start: {value.get('message')}")
     return f"session/{value['sessionId']}"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """One that said nothing on its console and asked nobody but this machine."""
+    async with headless_chromium() as made:
+        yield made
+        complaints = [entry["message"] for entry in await made.log("browser")]
+        assert [
+            text for text in complaints if "/events - Failed to load resource: net::ERR_" not in text
+        ] == []
+        asked = await requests_of(made)
+        assert asked
+        assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
+
+
+async def requests_of(browser: Browser) -> list[str]:
+    """Every address on a network that was asked for."""
+    messages = [json.loads(entry["message"])["message"] for entry in await browser.log("performance")]
+    sent = (found["params"] for found in messages if found["method"] == "Network.requestWillBeSent")
+    urls = [params["request"]["url"] for params in sent]
+    return [url for url in urls if urlsplit(url).scheme not in {"data", "chrome", "chrome-untrusted"}]

@@ -12,6 +12,7 @@ import uvloop
 
 from fleetcc.cli.server_options import HTTP_ADDRESS, STATS_PORT, make_command, program_name
 from fleetcc.errors import ExitCode, FleetccError, UsageError
+from fleetcc.monitor.web.assets import load_assets
 from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_size
 from fleetcc.server import detach, inetd, listening, logs, machine, privileges
 from fleetcc.server.access import parse_access_list
@@ -125,6 +126,7 @@ def _http(place: str | None) -> tuple[list[socket.socket], list[str]]:
         raise UsageError(
             f"--http needs {error.name}: pip install 'fleetcc[web,metrics]', or leave --http out"
         ) from error
+    load_assets()  # now: as another user they may be out of reach
     address, separator, port = place.rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 1 << 16 or (separator and not address):
         raise UsageError(f"--http {place}: expected PORT, ADDRESS:PORT or [ADDRESS]:PORT")

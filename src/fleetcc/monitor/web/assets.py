@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Final
 
@@ -23,6 +24,7 @@ class Asset:
     etag: str  # quoted, as the header has it
 
 
+@cache
 def load_assets() -> dict[str, Asset]:
     """Every file of `static` by its name; a kind that is not known here is not served."""
     assets = {}
