@@ -275,6 +275,7 @@ def test_a_small_answer_does_not_wait_behind_a_big_one(fake, tmp_path):
         big = client.run(compiler, argv("big"))
         server.wait_for_log("file=big.i exit=0")
         small = client.run(compiler, argv("small"))
+        server.wait_for_log("file=small.i exit=0")  # until here nobody takes more than fits between the two
         assert client.wait_for(small).part("object") == b"object\n"
         assert big not in client.done
         assert len(client.wait_for(big).part("object")) == 20 << 20
