@@ -113,7 +113,7 @@ def busy_build(fleet: Fleet, rounds: int = 30) -> None:
 @contextlib.asynccontextmanager
 async def serve_page(fleet: Fleet, port: int = 0) -> AsyncIterator[str]:
     """The page's address while it is served."""
-    runner = web.AppRunner(make_app(BusSource(fleet.bus)), shutdown_timeout=1.0)
+    runner = web.AppRunner(make_app(BusSource(fleet.bus.watch)), shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -6,6 +6,7 @@ The one place that says "local" before anything has been tried; the agent and `f
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 from fleetcc.command.analysis import Compilation, LocalOnly, analyze, has_line_markers, names_directory
@@ -65,6 +66,10 @@ class Send:
             return self.shipment.label
         assert self.compilation is not None
         return self.compilation.source
+
+    def key(self, cwd: bytes) -> bytes:
+        """By what the history of durations knows this compile, made in this directory."""
+        return blake2b(b"\0".join((cwd, self.source, self.output)), digest_size=8).digest()
 
     @property
     def named(self) -> tuple[bytes, ...]:

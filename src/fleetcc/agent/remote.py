@@ -11,7 +11,6 @@ import dataclasses
 import logging
 import random
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from fleetcc.agent.delivery import Delivery
@@ -167,10 +166,9 @@ class RemoteWay:
         if unfit:
             forms = tuple(form for form in needs.forms if form not in unfit)
             needs = dataclasses.replace(needs, forms=forms)
-        names = b"\0".join((self._invocation.cwd, self._planned.source, self._planned.output))
         return JobSpec(
             number=self._services.fleet.next_number(),
-            key=blake2b(names, digest_size=8).digest(),
+            key=self._planned.key(self._invocation.cwd),
             size=size,
             group=group,
             needs=needs,

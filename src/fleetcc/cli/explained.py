@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Final
 
 from fleetcc.agent.history_file import load_history
@@ -136,8 +135,7 @@ async def _find_out(
     has_pump = has_files and pumps and not shipping.pump_obstacle
     needs = Needs(identity, name, planned.forms, has_files, has_pump)
     history = load_history(os.path.join(settings.state_dir, "history"))
-    # As the agent's remote way names a job to the history.
-    key = blake2b(b"\0".join((invocation.cwd, planned.source, planned.output)), digest_size=8).digest()
+    key = planned.key(invocation.cwd)
     predicted = history.predict(key, shipping.bytes).seconds if history.records else 0.0
     return Found(
         shipping,

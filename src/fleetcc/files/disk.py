@@ -127,10 +127,6 @@ class RealDisk:
                 return self._take_step(path, folder, name)
         return found
 
-    def folder(self, directory: bytes) -> Folder:
-        """What is known of a directory; its `way` is for `way`."""
-        return self._folder(directory)
-
     def ways(self, directories: Iterable[bytes]) -> Marks:
         """For `stand`: what is known now of the steps through these directories."""
         folders = map(self._folder, directories)

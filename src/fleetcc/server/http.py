@@ -13,35 +13,18 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from fleetcc.monitor.web.server import make_app
+from fleetcc.monitor.web.server import BusSource, make_app
 from fleetcc.server.access import AccessList, peer_address
 from fleetcc.server.metrics import make_registry
 
 if TYPE_CHECKING:
     from fleetcc.server.service import Service
-    from fleetcc.server.watch import Watch
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _METHODS: Final = ("GET", "HEAD")
 # Whoever watches is told at once that the server leaves; nobody else has much to be waited for.
 _SHUTDOWN_SECONDS: Final = 1.0
-
-
-class _WatchSource:
-    """The events of this server, as the page wants them."""
-
-    def __init__(self, watch: "Watch") -> None:
-        self._watch = watch
-
-    async def lines(self) -> AsyncIterator[bytes]:
-        """See monitor.web.source.Source; never ends by itself."""
-        viewer = self._watch.view()
-        try:
-            async for batch in viewer.batches():
-                yield batch
-        finally:
-            viewer.close()
 
 
 class _Numbers:
@@ -102,7 +85,7 @@ async def served(
 def _app(service: "Service", names: Sequence[str]) -> web.Application:
     admits = _admitting(service.options.access)
     own_names = (socket.gethostname(), *names)
-    app = make_app(_WatchSource(service.watch), admits=admits, names=own_names)
+    app = make_app(BusSource(service.watch.view), admits=admits, names=own_names)
     app.middlewares.insert(0, _Numbers(service, admits).middleware)
     return app
 

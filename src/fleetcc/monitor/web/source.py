@@ -1,9 +1,9 @@
 """Where the page's events come from."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
-from fleetcc.monitor.bus import Bus
+from fleetcc.monitor.bus import Viewer
 
 
 class Source(Protocol):
@@ -19,14 +19,14 @@ class Source(Protocol):
 
 
 class BusSource:
-    """The events of this very process."""
+    """The events of this very process; `watch` gives a new viewer of them."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, watch: Callable[[], Viewer]) -> None:
+        self._watch = watch
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """See Source; never ends by itself."""
-        viewer = self._bus.watch()
+        viewer = self._watch()
         try:
             async for batch in viewer.batches():
                 yield batch

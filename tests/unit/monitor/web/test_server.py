@@ -39,7 +39,7 @@ async def message(answer: ClientResponse) -> tuple[str, list[bytes]]:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_every_answer_has_the_headers_that_keep_other_sites_out(path) -> None:
-    async with served(make_app(BusSource(Fleet().bus))) as client, client.head(path) as answer:
+    async with served(make_app(BusSource(Fleet().bus.watch))) as client, client.head(path) as answer:
         assert answer.status == 200
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
@@ -49,7 +49,8 @@ async def test_every_answer_has_the_headers_that_keep_other_sites_out(path) -> N
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", ["/", "/events", "/nowhere"])
 async def test_nothing_can_be_asked_for_but_to_see(method, path) -> None:
-    async with served(make_app(BusSource(Fleet().bus))) as client, client.request(method, path) as answer:
+    app = make_app(BusSource(Fleet().bus.watch))
+    async with served(app) as client, client.request(method, path) as answer:
         assert answer.status == 405
         assert answer.headers["Allow"] == "GET,HEAD"
         assert answer.headers["Server"] == "fleetcc"
@@ -60,7 +61,7 @@ async def test_nothing_can_be_asked_for_but_to_see(method, path) -> None:
     "host", ["evil.example", "evil.example:80", "192.0.2.1", "127.0.0.1.evil.example", "[::2]"]
 )
 async def test_a_host_header_of_another_name_is_refused(path, host) -> None:
-    app, headers = make_app(BusSource(Fleet().bus)), {"Host": host}
+    app, headers = make_app(BusSource(Fleet().bus.watch)), {"Host": host}
     async with served(app) as client, client.get(path, headers=headers) as answer:
         assert answer.status == 421
         assert "main" not in await answer.text()
@@ -70,13 +71,13 @@ async def test_a_host_header_of_another_name_is_refused(path, host) -> None:
     "host", ["localhost", "LocalHost.:8080", "127.0.0.1:9", "[::1]:80", "build7", "Build7.:81"]
 )
 async def test_loopback_and_the_names_given_are_ours(host) -> None:
-    app, headers = make_app(BusSource(Fleet().bus), names=["build7"]), {"Host": host}
+    app, headers = make_app(BusSource(Fleet().bus.watch), names=["build7"]), {"Host": host}
     async with served(app) as client, client.get("/", headers=headers) as answer:
         assert answer.status == 200
 
 
 async def test_the_address_of_the_connection_is_ours() -> None:
-    app = make_app(BusSource(Fleet().bus))
+    app = make_app(BusSource(Fleet().bus.watch))
     async with TestClient(TestServer(app, host="127.0.0.3")) as client, client.get("/") as answer:
         assert answer.status == 200
 
@@ -89,7 +90,7 @@ async def test_a_peer_that_is_not_admitted_sees_nothing(path) -> None:
         asked.append(address)
         return False
 
-    app = make_app(BusSource(Fleet().bus), admits=admits)
+    app = make_app(BusSource(Fleet().bus.watch), admits=admits)
     async with served(app) as client, client.get(path) as answer:
         assert answer.status == 403
         assert asked == ["127.0.0.1"]
@@ -97,7 +98,7 @@ async def test_a_peer_that_is_not_admitted_sees_nothing(path) -> None:
 
 
 async def test_files_are_sent_once() -> None:
-    async with served(make_app(BusSource(Fleet().bus))) as client:
+    async with served(make_app(BusSource(Fleet().bus.watch))) as client:
         async with client.get("/static/main.js") as answer:
             assert answer.content_type == "text/javascript"
             etag = answer.headers["ETag"]
@@ -110,13 +111,13 @@ async def test_files_are_sent_once() -> None:
     "path", ["/static/server.py", "/static/../server.py", "/static/..%2fserver.py", "/static/"]
 )
 async def test_only_files_of_the_page_are_served(path) -> None:
-    async with served(make_app(BusSource(Fleet().bus))) as client, client.get(path) as answer:
+    async with served(make_app(BusSource(Fleet().bus.watch))) as client, client.get(path) as answer:
         assert answer.status == 404
 
 
 async def test_events_come_as_they_happen_hello_first() -> None:
     fleet = Fleet(hosts=2)
-    async with served(make_app(BusSource(fleet.bus))) as client, client.get("/events") as answer:
+    async with served(make_app(BusSource(fleet.bus.watch))) as client, client.get("/events") as answer:
         assert answer.content_type == "text/event-stream"
         _, [line] = await message(answer)
         hello = decode(line)
@@ -129,7 +130,7 @@ async def test_events_come_as_they_happen_hello_first() -> None:
 
 async def test_lines_that_came_together_are_one_message() -> None:
     fleet = Fleet()
-    async with served(make_app(BusSource(fleet.bus))) as client, client.get("/events") as answer:
+    async with served(make_app(BusSource(fleet.bus.watch))) as client, client.get("/events") as answer:
         await message(answer)
         for name in ("a.cc", "b\u2028\r\n.cc", "c.cc"):
             fleet.wait(name)
@@ -145,7 +146,7 @@ async def test_lines_that_came_together_are_one_message() -> None:
 async def test_a_browser_that_reads_slowly_loses_events_is_told_so_and_holds_up_nobody() -> None:
     fleet = Fleet(hosts=1)
     label = "x" * 1000
-    async with served(make_app(BusSource(fleet.bus))) as client:
+    async with served(make_app(BusSource(fleet.bus.watch))) as client:
         slow = await client.get("/events")
         quick = await client.get("/events")
         await message(slow)
@@ -191,7 +192,7 @@ async def test_that_the_source_is_away_is_said() -> None:
 
 async def test_who_connects_again_begins_with_hello() -> None:
     fleet = Fleet()
-    async with served(make_app(BusSource(fleet.bus))) as client:
+    async with served(make_app(BusSource(fleet.bus.watch))) as client:
         for _ in range(3):
             async with client.get("/events") as answer:
                 fleet.wait("a.cc")
@@ -201,7 +202,7 @@ async def test_who_connects_again_begins_with_hello() -> None:
 
 async def test_the_end_of_the_application_ends_the_streams() -> None:
     fleet = Fleet()
-    server = TestServer(make_app(BusSource(fleet.bus)))
+    server = TestServer(make_app(BusSource(fleet.bus.watch)))
     async with TestClient(server) as client, client.get("/events") as answer:
         await message(answer)
         assert fleet.bus.is_watched
@@ -211,7 +212,8 @@ async def test_the_end_of_the_application_ends_the_streams() -> None:
 
 
 async def test_reasons_have_their_texts() -> None:
-    async with served(make_app(BusSource(Fleet().bus))) as client, client.get("/reasons.json") as answer:
+    app = make_app(BusSource(Fleet().bus.watch))
+    async with served(app) as client, client.get("/reasons.json") as answer:
         assert (await answer.json()) == {reason.slug: reason.text for reason in Reason}
 
 
@@ -219,7 +221,7 @@ async def test_the_snapshot_is_the_picture_of_now() -> None:
     fleet = Fleet(hosts=2, slots=2)
     number = fleet.start("build2", 1, "a.cc")
     fleet.wait("b.cc")
-    async with served(make_app(BusSource(fleet.bus))) as client, client.get("/snapshot.json") as answer:
+    async with served(make_app(BusSource(fleet.bus.watch))) as client, client.get("/snapshot.json") as answer:
         picture = msgspec.json.decode(await answer.read())
     assert not fleet.bus.is_watched
     hosts = {host["host"]: host for host in picture["hosts"]}
