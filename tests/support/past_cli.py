@@ -1,6 +1,5 @@
 """The verbs that look at the journal, called as a user calls them."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,8 @@ from fleetcc.errors import FleetccError
 
 
 @pytest.fixture
-def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def verb(bare: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Calls a command; the state folder is `tmp_path/state`. Our own errors come out as a user sees them."""
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FLEETCC_DIR", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 

@@ -2,26 +2,16 @@
 
 import json
 import os
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from fleetcc.cli.config import command
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    def invoke(*arguments, **variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        return CliRunner().invoke(command, arguments)
-
-    return invoke
+def run(call):
+    return partial(call, command)
 
 
 def test_each_setting_has_a_line_with_its_value_and_where_it_came_from(run):

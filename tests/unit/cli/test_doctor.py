@@ -1,10 +1,9 @@
 """`fleetcc doctor`, as its user meets it."""
 
 import json
-import os
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from fleetcc.cli.doctor import command
 from fleetcc.cli.doctor_checks import make_context, table
@@ -13,19 +12,9 @@ from tests.support.launcher import ROOT
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_", "CC", "CXX")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def run(call, tmp_path, monkeypatch):
     monkeypatch.setenv("FLEETCC_DIR", str(tmp_path / "agent"))
-
-    def invoke(*arguments, **variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        return CliRunner().invoke(command, arguments)
-
-    return invoke
+    return partial(call, command)
 
 
 def rows_of(result):

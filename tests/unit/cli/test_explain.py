@@ -42,11 +42,7 @@ STOCK = b""
 
 
 @pytest.fixture
-def explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Any:
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def explain(bare: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Any:
     monkeypatch.chdir(tmp_path)
 
     def invoke(line: str, *answers: bytes | str, **variables: str) -> tuple[dict[str, str], list[str]]:

@@ -1,13 +1,12 @@
 """`fleetcc hosts`, as its user meets it; the hosts are listeners on loopback."""
 
 import json
-import os
 import socket
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from fleetcc.cli.hosts import command, print_list
 from fleetcc.model import Form
@@ -15,18 +14,8 @@ from fleetcc.wire.greeting import GREETING, Welcome, encode_welcome
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    def invoke(*arguments, **variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        return CliRunner().invoke(command, arguments)
-
-    return invoke
+def run(call):
+    return partial(call, command)
 
 
 class Host:

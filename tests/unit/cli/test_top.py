@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -15,19 +16,9 @@ from tests.support.event_agent import a_hello
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def run(call, tmp_path, monkeypatch):
     monkeypatch.setenv("FLEETCC_DIR", str(tmp_path / "agent"))
-
-    def invoke(*arguments, **variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        return CliRunner().invoke(command, arguments)
-
-    return invoke
+    return partial(call, command)
 
 
 @pytest.fixture

@@ -14,12 +14,7 @@ BEFORE = {"pid": 7, "verified": 3, "differed": 1, "differences": ["an old one"]}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in list(os.environ):
-        if name.startswith(("FLEETCC", "DISTCC", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
+def run(bare: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     def invoke(*arguments: str, status: tuple[dict[str, Any] | None, ...] = (None, None)) -> Result:
         answers = iter(status)
         monkeypatch.setattr(verify, "ask_agent", lambda *_: next(answers))
