@@ -60,7 +60,10 @@ def _files(job: int) -> bytes:
 
 SEEDS: Final = (
     _WELCOME + _about(1, Started()) + _result(1) + _result(3) + _about(2, Error("failed", "the disk")),
-    _WELCOME + _about(0, Ping(1, answer=True, jobs=(2, 3)), Grant(2)) + _about(2, Started()) + _result(2),
+    _WELCOME
+    + _about(0, Ping(1, answer=True, jobs=(2, 3), clock=5.5), Grant(2))
+    + _about(2, Started())
+    + _result(2),
     _WELCOME
     + _about(0, Grant(5), Drain("restart"))
     + _about(3, Started(), Error("cancelled", ""))

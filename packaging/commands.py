@@ -14,10 +14,9 @@ from typing import Final
 
 import click
 
-from fleetcc.cli import main
+from fleetcc.cli import doctor_server, main
 from fleetcc.cli.server_options import make_command
 from fleetcc.model import Priority, Reason
-from fleetcc.server import doctor
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -88,7 +87,7 @@ def server_command() -> Command:
     """`fleetccd`, with its one verb."""
     found = _read(make_command(), ("fleetccd",), "compile server for fleetcc and distcc clients")
     examine = _read(
-        doctor._command(),  # noqa: SLF001 - its main() answers, and tells nobody what it takes
+        doctor_server._command(),  # noqa: SLF001 - its main() answers, and tells nobody what it takes
         ("fleetccd", "doctor"),
         "would a server with these options work here",
     )

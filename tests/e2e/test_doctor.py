@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -84,11 +85,29 @@ def test_everything_in_order_is_exit_0(client: Client, server: Fleetccd) -> None
     assert (result.status, errors_of(rows)) == (0, [])
     host = rows["hosts", f"127.0.0.1:{server.port}"]["text"]
     assert host.startswith(f"fleetccd {__version__}; 0 of 3 slots run, 0 wait; ")
-    assert "round trip" in host
+    assert re.search(r"; round trip [\d.]+ ms; [\d.]+ MB/s up; clock agrees$", host)
     assert rows["launcher", "fleetcc"]["text"].endswith(f"the launcher in C, version {__version__}")
     assert "has been started elsewhere" in rows["agent", "agent"]["text"]
     assert client.agent_pid is None
     assert any("identity" in row["text"] for (check, _), row in rows.items() if check == "compilers")
+
+
+def test_a_server_whose_clock_is_wrong_is_told(client: Client, tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    hook.joinpath("sitecustomize.py").write_text(
+        "import time; now = time.time; time.time = lambda: now() - 600\n"
+    )
+    path = os.pathsep.join([str(hook), *filter(None, sys.path)])
+    late = start_fleetccd(tmp_path / "late", environment={"PYTHONPATH": path})
+    with stopping(late):
+        place = f"127.0.0.1:{late.port}"
+        _, rows = doctor(client, "--host", place, hosts="")
+
+    # Its warnings have the host as their title too: the last one is what `rows` has.
+    assert rows["hosts", place]["level"] == "warning"
+    assert "has its clock 10 min behind" in rows["hosts", place]["text"]
+    assert "timedatectl" in rows["hosts", place]["remedy"]
 
 
 def test_the_visit_of_a_server_leaves_nothing_there(client: Client, server: Fleetccd) -> None:
@@ -267,6 +286,58 @@ def test_the_servers_doctor_says_why_there_is_no_sandbox_and_which_option_is_bad
     assert rows["sandbox", "sandbox"]["level"] == "warning"
     assert str(helper) in rows["sandbox", "sandbox"]["text"]
     assert rows["network", "network"]["text"].startswith("--allow 10.0.0.0/99")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--bogus"],
+        ["--nice", "99"],
+        ["--port"],
+        ["--inetd", "--daemon"],
+        ["--http", "here"],
+        ["--user", "no-such"],
+    ],
+    ids=" ".join,
+)
+def test_the_servers_doctor_refuses_what_the_server_refuses(tmp_path: Path, options: list[str]) -> None:
+    def run(*words: str) -> tuple[int, bytes, bytes]:
+        done = subprocess.run(
+            [*FLEETCCD, *words, "--state-dir", str(tmp_path / "state"), *options],
+            stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            env=server_environment(tmp_path, {}), timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr.splitlines()[-1]
+
+    status, stdout, said = run("doctor")
+    assert (status, stdout) == (101, b"")
+    assert (status, stdout, said) == run("--no-detach", "--listen", "127.0.0.1", "--port", str(free_port()))
+
+
+def test_a_server_of_one_connection_listens_on_no_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        _, rows = server_doctor(tmp_path, "--state-dir", str(tmp_path / "s"), "--inetd", "--port", port)
+    assert ("network", "port") not in rows
+    assert ("network", "allow") in rows
+
+
+@pytest.mark.parametrize(
+    ("words", "check"),
+    [
+        (["--job-disk", "much"], "limits"),
+        (["--allow", "10.0.0.0/99"], "network"),
+        (["--store-size", "much"], "state directory"),
+    ],
+    ids=str,
+)
+def test_a_value_that_the_server_cannot_read_is_a_finding(
+    tmp_path: Path, words: list[str], check: str
+) -> None:
+    status, rows = server_doctor(tmp_path, "--state-dir", str(tmp_path / "s"), *words)
+    assert status == 1
+    assert rows[check, check]["level"] == "error"
+    assert " ".join(words[:1]) in rows[check, check]["text"]
 
 
 def test_the_servers_doctor_has_help(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from fleetcc.cli.doctor_checks import make_context, table
+from fleetcc.errors import UsageError
 from fleetcc.monitor.doctor.findings import Level
 from fleetcc.monitor.doctor.report import as_json, as_text, exit_status, plain
 from fleetcc.monitor.doctor.running import run_checks
@@ -23,6 +24,8 @@ def command(*, as_objects: bool, host: str | None, is_quick: bool) -> None:
     An error is what was asked for and will not work; a warning is what could work better. Nothing is changed,
     and no host gets work. Exit status 1 when there is an error, 0 when there are at most warnings.
     """
+    if host is not None and is_quick:
+        raise UsageError("--host asks the network and --quick does not: choose one")
     context = make_context(os.environb, host, is_quick=is_quick)
     checked = run_checks(table(context, host_only=host is not None), context)
     if as_objects:

@@ -90,7 +90,10 @@ def _only(found: FoundHosts, host: str) -> FoundHosts:
     if chosen:
         assert found.host_list is not None
         return FoundHosts(replace(found.host_list, hosts=chosen, zeroconf=False), found.origin)
-    return FoundHosts(parse_host_list(host, "--host"), "--host")
+    named = parse_host_list(host, "--host")
+    if _names_nobody(named):
+        raise HostListError(f"--host {host!r} names no host")
+    return FoundHosts(named, "--host")
 
 
 def table(context: Context, *, host_only: bool) -> list[Check[Context]]:

@@ -10,13 +10,13 @@ from typing import Any, Final, TypeVar
 import click
 import uvloop
 
-from fleetcc.cli.server_options import HTTP_ADDRESS, STATS_PORT, make_command, program_name
+from fleetcc.cli.server_options import STATS_PORT, check_together, http_place, make_command, program_name
 from fleetcc.errors import ExitCode, FleetccError, UsageError
 from fleetcc.monitor.web.assets import load_assets
 from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_size
 from fleetcc.server import detach, inetd, listening, logs, machine, privileges
 from fleetcc.server.access import parse_access_list
-from fleetcc.server.compilers import CompilerRules
+from fleetcc.server.compilers import CompilerRules, parse_words
 from fleetcc.server.notify import Notifier, is_listening, passed_sockets
 from fleetcc.server.options import ServerOptions
 
@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _examine(arguments: Sequence[str]) -> int:
-    from fleetcc.server import doctor  # noqa: PLC0415 - nothing of it is needed to serve
+    from fleetcc.cli import doctor_server  # noqa: PLC0415 - nothing of it is needed to serve
 
-    return doctor.main(arguments)
+    return doctor_server.main(arguments)
 
 
 def _serve(arguments: list[str]) -> int:
@@ -60,6 +60,7 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _run(values: Values, environment: Mapping[str, str]) -> int:
+    check_together(values)
     sockets = passed_sockets(environment)
     if _serves_one(values, sockets):
         return _run_once(values, environment, sockets)
@@ -67,8 +68,6 @@ def _run(values: Values, environment: Mapping[str, str]) -> int:
 
 
 def _serves_one(values: Values, sockets: Sequence[Any]) -> bool:
-    if values["inetd"] and values["daemon"]:
-        raise UsageError("--inetd and --daemon: choose one")
     if sockets:
         return not is_listening(sockets[0])
     return bool(values["inetd"]) or (not values["daemon"] and inetd.is_socket(0))
@@ -127,11 +126,8 @@ def _http(place: str | None) -> tuple[list[socket.socket], list[str]]:
             f"--http needs {error.name}: pip install 'fleetcc[web,metrics]', or leave --http out"
         ) from error
     load_assets()  # now: as another user they may be out of reach
-    address, separator, port = place.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 1 << 16 or (separator and not address):
-        raise UsageError(f"--http {place}: expected PORT, ADDRESS:PORT or [ADDRESS]:PORT")
-    address = address.removeprefix("[").removesuffix("]") or HTTP_ADDRESS
-    return listening.listen([address], int(port), "--http"), [address]
+    address, port = http_place(place)
+    return listening.listen([address], port, "--http"), [address]
 
 
 def _has_stats(values: Values) -> bool:
@@ -168,7 +164,7 @@ def _options(values: Values, environment: Mapping[str, str]) -> ServerOptions:
         job_disk_bytes=parse_size("--job-disk", values["job_disk"], memory),
         memory_reserve_bytes=default_reserve(memory)
         if reserve is None
-        else parse_size("memory reserve", reserve, memory),
+        else parse_size("--memory-reserve", reserve, memory),
         queue_timeout_seconds=values["queue_timeout"],
         io_timeout_seconds=values["io_timeout"],
         ping_seconds=values["ping_interval"],
@@ -185,14 +181,11 @@ def _compiler_rules(values: Values, environment: Mapping[str, str]) -> CompilerR
     def first(*names: str) -> str | None:
         return next((environment[name] for name in names if environment.get(name)), None)
 
-    words = first("FLEETCC_CMDLIST_NUMWORDS", "DISTCC_CMDLIST_NUMWORDS") or "1"
-    if not words.isdigit() or not int(words):
-        raise UsageError(f"DISTCC_CMDLIST_NUMWORDS {words!r}: expected a number from 1")
     path = first("FLEETCCD_PATH", "DISTCCD_PATH", "PATH") or _DEFAULT_PATH
     return CompilerRules(
         path=os.fsencode(path),
         command_list=first("FLEETCC_CMDLIST", "DISTCC_CMDLIST"),
-        command_list_words=int(words),
+        command_list_words=parse_words(first("FLEETCC_CMDLIST_NUMWORDS", "DISTCC_CMDLIST_NUMWORDS")),
         insecure=values["enable_tcp_insecure"],
     )
 

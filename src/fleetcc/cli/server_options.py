@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from fleetcc import __version__
+from fleetcc.errors import UsageError
 from fleetcc.server import listening, privileges
 
 HTTP_ADDRESS: Final = "127.0.0.1"
@@ -136,6 +137,20 @@ def make_command() -> click.Command:
         epilog=_EPILOG,
         context_settings={"help_option_names": ["--help"], "max_content_width": 110},
     )
+
+
+def check_together(values: Mapping[str, Any]) -> None:
+    """Raises UsageError for options that exclude each other."""
+    if values["inetd"] and values["daemon"]:
+        raise UsageError("--inetd and --daemon: choose one")
+
+
+def http_place(place: str) -> tuple[str, int]:
+    """The address and the port of --http; raises UsageError."""
+    address, separator, port = place.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 1 << 16 or (separator and not address):
+        raise UsageError(f"--http {place}: expected PORT, ADDRESS:PORT or [ADDRESS]:PORT")
+    return address.removeprefix("[").removesuffix("]") or HTTP_ADDRESS, int(port)
 
 
 def _keep(**values: Any) -> Mapping[str, Any]:

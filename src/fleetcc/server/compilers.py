@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fleetcc.command.serverside import is_compiler_name
+from fleetcc.errors import UsageError
 
 MASQUERADE_DIRECTORIES: Final = (b"/usr/lib/distcc",)
 _DISTRIBUTORS: Final = frozenset(
@@ -82,6 +83,15 @@ class CompilerRules:
             if path.split(b"/")[-self.command_list_words :] == wanted:
                 return Program(path) if _is_program(path) else _missing(path)
         return Forbidden(f"compiler {word!r} is not in {self.command_list}")
+
+
+def parse_words(value: str | None) -> int:
+    """DISTCC_CMDLIST_NUMWORDS, 1 when it is not set; raises UsageError."""
+    if value is None:
+        return 1
+    if not value.isdecimal() or not int(value):
+        raise UsageError(f"DISTCC_CMDLIST_NUMWORDS {value!r}: expected a number from 1")
+    return int(value)
 
 
 def listed_paths(command_list: str) -> list[bytes]:

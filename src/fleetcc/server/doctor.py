@@ -10,7 +10,7 @@ import pwd
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,58 +20,25 @@ from fleetcc.errors import ExitCode
 from fleetcc.monitor.doctor.findings import Level
 from fleetcc.monitor.doctor.report import as_json, as_text, exit_status, plain
 from fleetcc.monitor.doctor.running import run_checks
-from fleetcc.server import listening, machine, privileges
+from fleetcc.server import machine, privileges
 from fleetcc.server.doctor_looks import TABLE, Subject, missing_packages
 
 _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 
-# Those of the server that decide something here, by the same names; all others are taken and not looked at.
-_OPTIONS: Final = (
-    click.Option(["-p", "--port"], type=click.IntRange(1, 65535), default=listening.DEFAULT_PORT),
-    click.Option(["--listen"], multiple=True, metavar="ADDR"),
-    click.Option(["-a", "--allow"], multiple=True, metavar="IP[/BITS]|NAME"),
-    click.Option(["--allow-private"], is_flag=True),
-    click.Option(["-j", "--jobs"], type=click.IntRange(1, 4096), metavar="N"),
-    click.Option(["--load-limit"], type=click.FloatRange(min=0), metavar="LOAD"),
-    click.Option(["--memory-reserve"], metavar="SIZE"),
-    click.Option(["--store-size"], default="10G", metavar="SIZE"),
-    click.Option(["--job-memory"], default="50%", metavar="SIZE"),
-    click.Option(["--user"], metavar="NAME"),
-    click.Option(["--state-dir"], metavar="DIR"),
-    click.Option(["--enable-tcp-insecure", "--make-me-a-botnet"], is_flag=True),
-    click.Option(["--http"], metavar="[ADDR:]PORT"),
-    click.Option(["--zeroconf"], is_flag=True),
-    click.Option(["--json", "as_objects"], is_flag=True, help="Print a JSON array of objects."),
-    click.Argument(["others"], nargs=-1, type=click.UNPROCESSED),
-)
 
+def examine(values: Mapping[str, Any], *, as_objects: bool) -> int:
+    """`values`: of the server's options, by their names; the exit status: 1 when there is an error, else 0.
 
-def main(argv: Sequence[str]) -> int:
-    """`argv`: what follows `doctor`; the exit status: 1 when there is an error, else 0.
-
-    Raises click.ClickException and UsageError for options that cannot be read.
+    Prints what it finds, as text or as JSON. Raises UsageError for a user whom there is not.
     """
-    values = _command().main(list(argv), prog_name="fleetccd doctor", standalone_mode=False)
-    if isinstance(values, int):  # --help
-        return values
     user = privileges.choose_user(values["user"])
     subject = Subject(values, os.environ, was_root=os.geteuid() == 0, missing=tuple(missing_packages(values)))
     _load_all()
     with _trial_folder(subject.state_directory, user) as (folder, problem):
         subject = replace(subject, trial_folder=folder, trial_problem=problem)
-        return _examine(subject, values, None) if user is None else _examine_as(subject, values, user)
-
-
-def _command() -> click.Command:
-    return click.Command(
-        "doctor",
-        params=[*_OPTIONS],
-        callback=lambda **values: values,
-        help="Say whether a server with these options would work here, and what to do where it would not. "
-        "Takes every option of fleetccd. Exit status 1 when there is an error, 0 when there are at most "
-        "warnings.",
-        context_settings={"ignore_unknown_options": True, "max_content_width": 110},
-    )
+        if user is None:
+            return _examine(subject, None, as_objects=as_objects)
+        return _examine_as(subject, user, as_objects=as_objects)
 
 
 def _load_all() -> None:
@@ -99,28 +66,30 @@ def _trial_folder(state_directory: str, user: pwd.struct_passwd | None) -> Itera
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _examine_as(subject: Subject, values: dict[str, Any], user: pwd.struct_passwd) -> int:
+def _examine_as(subject: Subject, user: pwd.struct_passwd, *, as_objects: bool) -> int:
     """In a process of that user: nobody can come back from becoming one."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         status = int(ExitCode.GENERAL)
         try:
-            status = _examine(subject, values, user)
-        finally:
+            status = _examine(subject, user, as_objects=as_objects)
             sys.stdout.flush()
+        except Exception as problem:  # noqa: BLE001 - nobody above this process's own frame would tell it
+            click.echo(f"fleetccd doctor: {problem}", err=True)
+        finally:
             os._exit(status)
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else int(ExitCode.GENERAL)
 
 
-def _examine(subject: Subject, values: dict[str, Any], user: pwd.struct_passwd | None) -> int:
+def _examine(subject: Subject, user: pwd.struct_passwd | None, *, as_objects: bool) -> int:
     if user is not None:
         privileges.become(user)
     # As the server does, and it may decide whether there can be a sandbox.
     privileges.forbid_new_privileges()
     checked = run_checks(TABLE, subject)
-    if values["as_objects"]:
+    if as_objects:
         click.echo(as_json(checked))
     else:
         click.echo(as_text(checked, _painted if sys.stdout.isatty() else plain))

@@ -22,7 +22,9 @@ _LEAST_FREE: Final = GB
 _COMPILER_BYTES: Final = 512 * MB
 _DAY: Final = 86_400.0
 _MANY_SLOTS_PER_CPU: Final = 2
-_ENOUGH_DESCRIPTORS: Final = 4096
+# What a server needs beside its clients' connections, and for each slot.
+_OWN_DESCRIPTORS: Final = 256
+_SLOT_DESCRIPTORS: Final = 8
 _ALLOW: Final = "--allow 10.0.0.0/8 or whoever shall be served"
 
 
@@ -79,7 +81,7 @@ def judge_state(state: State, store_bytes: int) -> list[Finding]:
         text = f"{state.path} is on {state.file_system}: slots are locks, which must be this machine's own"
         found.append(error(title, text, "--state-dir on a local disk"))
     elif state.file_system == _OVERLAID:
-        text = f"{state.path} is on an overlay (a container's own layer), on which the sandbox cannot build"
+        text = f"{state.path} is on an overlay (a container's own layer): it goes with the container"
         found.append(warning(title, text, "put it on a volume, or another --state-dir"))
     found += _space(state, store_bytes)
     where = f" on {state.file_system}" if state.file_system else ""
@@ -92,9 +94,7 @@ def _space(state: State, store_bytes: int) -> Iterable[Finding]:
         yield error("state directory", f"{free}: jobs made of files will be turned away", "make room")
     elif state.total_bytes < 2 * store_bytes:
         text = f"{free}, and --store-size {size(store_bytes)} may take twice that"
-        yield warning(
-            "state directory", text, f"--store-size {size(state.total_bytes // 4)}".replace(" ", "")
-        )
+        yield warning("state directory", text, f"--store-size {max(1, state.total_bytes // 4 // MB)}M")
 
 
 def judge_sandbox(found: Sandbox | CannotSandbox) -> list[Finding]:
@@ -116,8 +116,11 @@ def judge_port(places: str, served: Served | None, refusal: str) -> list[Finding
     if served is None:
         return [error(title, f"{places} cannot be listened on: {refusal}", "--listen or --port another")]
     process = f" ({served.process})" if served.process else ""
+    if served.welcome is None and served.process.startswith("fleetccd"):
+        return [ok(title, f"{places} is served already{process}, but not to this machine itself")]
     if served.welcome is None:
-        text = f"{places} is taken by another program{process}"
+        unseen = "" if process else ", or by a fleetccd that does not serve this machine"
+        text = f"{places} is taken by another program{process}{unseen}"
         return [error(title, text, "stop that (systemctl disable --now distcc), or choose another --port")]
     welcome = served.welcome
     text = (
@@ -183,9 +186,9 @@ def judge_memory(memory: Memory, reserve: int, slots: int, job_memory: int) -> l
     return [ok("memory", f"{have}; {size(reserve)} stay free")]
 
 
-def judge_descriptors(hard: int | None, slots: int) -> list[Finding]:
-    """`hard`: the limit; None: there is none."""
-    needed = _ENOUGH_DESCRIPTORS + 8 * slots
+def judge_descriptors(hard: int | None, slots: int, waiting: int) -> list[Finding]:
+    """`hard`: the limit; None: there is none. `waiting`: connections that may."""
+    needed = _OWN_DESCRIPTORS + _SLOT_DESCRIPTORS * slots + waiting
     if hard is None or hard >= needed:
         return [ok("descriptors", "without limit" if hard is None else f"{hard} allowed")]
     text = f"at most {hard} may be open, so fewer connections can wait than --max-waiting says"
@@ -223,8 +226,8 @@ def judge_clock(now: float, installed: float) -> list[Finding]:
     """Both in seconds since 1970; `installed`: when this program came here."""
     if now < installed - _DAY:
         text = f"says {_date(now)}, before fleetcc was installed ({_date(installed)})"
-        return [warning("clock", text, "set it (timedatectl set-ntp true): logs would mislead")]
-    return [ok("clock", f"{_date(now)}; jobs do not depend on it")]
+        return [warning("clock", text, "set it (timedatectl set-ntp true): __DATE__ and logs go by it")]
+    return [ok("clock", f"{_date(now)}; __DATE__ and __TIME__ in jobs made of files go by it")]
 
 
 def _date(when: float) -> str:

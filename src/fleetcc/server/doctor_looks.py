@@ -24,7 +24,7 @@ from fleetcc.sandbox.probe import Sandbox, find_helper, probe
 from fleetcc.scheduling.capacity import default_load_limit, default_reserve, parse_size
 from fleetcc.server import doctor_checks, machine
 from fleetcc.server.access import parse_access_list
-from fleetcc.server.compilers import CompilerRules, Program, listed_paths
+from fleetcc.server.compilers import CompilerRules, Program, listed_paths, parse_words
 from fleetcc.wire.greeting import GREETING, MAX_WELCOME_BYTES, Welcome, parse_welcome
 
 _ASK_SECONDS: Final = 1.5
@@ -129,6 +129,8 @@ def _sandbox(subject: Subject) -> Iterable[Finding]:
 
 
 def _port(subject: Subject) -> Iterable[Finding]:
+    if subject.values["inetd"]:
+        return []  # somebody else listens
     port, names = subject.values["port"], subject.values["listen"] or ("::", "0.0.0.0")
     places = f"port {port}" + (
         f" on {', '.join(subject.values['listen'])}" if subject.values["listen"] else ""
@@ -206,6 +208,7 @@ def _limits(subject: Subject) -> Iterable[Finding]:
     limit = subject.values["load_limit"]
     reserve = subject.values["memory_reserve"]
     bytes_kept = default_reserve(memory.total_bytes) if reserve is None else subject.size_of("memory_reserve")
+    subject.size_of("job_disk")  # any size will do, but the server must be able to read it
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return [
         *doctor_checks.judge_slots(slots, cpus, os.cpu_count() or cpus),
@@ -213,13 +216,16 @@ def _limits(subject: Subject) -> Iterable[Finding]:
             machine.load_average(), default_load_limit(slots, cpus) if limit is None else limit
         ),
         *doctor_checks.judge_memory(memory, bytes_kept, slots, subject.size_of("job_memory")),
-        *doctor_checks.judge_descriptors(None if hard == resource.RLIM_INFINITY else hard, slots),
+        *doctor_checks.judge_descriptors(
+            None if hard == resource.RLIM_INFINITY else hard, slots, subject.values["max_waiting"]
+        ),
     ]
 
 
 def _compilers(subject: Subject) -> Iterable[Finding]:
     path = subject.first("FLEETCCD_PATH", "DISTCCD_PATH", "PATH") or _DEFAULT_PATH
     command_list = subject.first("FLEETCC_CMDLIST", "DISTCC_CMDLIST")
+    parse_words(subject.first("FLEETCC_CMDLIST_NUMWORDS", "DISTCC_CMDLIST_NUMWORDS"))
     found, trouble = {}, ""
     if command_list is not None:
         try:
@@ -246,7 +252,10 @@ def _systemd(_: Subject) -> Iterable[Finding]:
 
 
 def _clock(_: Subject) -> Iterable[Finding]:
-    return doctor_checks.judge_clock(time.time(), os.stat(fleetcc.__file__).st_mtime)
+    installed = 0.0
+    with contextlib.suppress(OSError):  # of a folder that this user may not enter `user` tells
+        installed = os.stat(fleetcc.__file__).st_mtime
+    return doctor_checks.judge_clock(time.time(), installed)
 
 
 def _extras(subject: Subject) -> Iterable[Finding]:

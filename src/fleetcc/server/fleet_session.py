@@ -9,6 +9,7 @@ grants, sources, and the taking of results.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
@@ -39,6 +40,7 @@ from fleetcc.wire.fleet_requests import (
     FilesOffered,
     Offered,
     Opened,
+    Pinged,
     Reply,
     Updated,
     Uploaded,
@@ -217,6 +219,8 @@ class FleetSession:
                 self._take_of_replica(event)
             case Cancelled():
                 self._cancelled(event.number)
+            case Pinged():
+                self._outbox.write(self._protocol.pong(event.token, max(0.0, time.time())))
             case Complaint():
                 _log.warning("client=%s complains: %s", self.client, printable(event.error.sentence))
         self._leave_if_done()
@@ -266,8 +270,9 @@ class FleetSession:
             return
         label = printable(job.label)
         self._service.gate.bind(ticket, label, partial(self._waited_too_long, number))
-        compiler, directory = (os.fsdecode(path) for path in (os.path.basename(job.program), job.cwd))
-        life = self._service.watch.job("files", self.client, label, compiler, printable(directory))
+        names = (os.path.basename(job.program), job.cwd)
+        compiler, directory = (printable(os.fsdecode(name)) for name in names)
+        life = self._service.watch.job("files", self.client, label, compiler, directory)
         self._jobs[number] = AcceptedFiles(number, job, ticket, binding, replica, life)
         if binding.state is BindingState.READY:
             self._start_files(number)

@@ -39,6 +39,8 @@ HEADER: Final = struct.Struct(">IBI")
 # No message is longer; bulk travels in pieces, so that a small message never waits long behind a big one.
 MAX_BODY_BYTES: Final = 1 << 20
 BULK_BYTES: Final = 128 << 10
+# Of one ping; who measures with more sends several of them.
+MAX_PADDING_BYTES: Final = 256 << 10
 # What one job may bring or leave, packed or plain; the largest preprocessed sources have some 100 MB.
 MAX_JOB_BYTES: Final = 1 << 30
 # Grants and demands beyond this are no machine's.
@@ -51,6 +53,8 @@ Word: TypeAlias = Annotated[str, Meta(max_length=128)]
 Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 # Whoever learns from a duration must not get NaN, an infinity or less than nothing; 30 years are enough.
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
+# Seconds since 1970.
+Clock: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 
 
 class Hello(Struct, frozen=True):
@@ -142,12 +146,17 @@ class Cancel(Struct, frozen=True):
     """Nobody waits for this job any more. Answered by ERROR cancelled, or by a RESULT that crossed it."""
 
 
-class Ping(Struct, frozen=True):
-    """Are you there? The answer has `answer` set, the same token, and the jobs that the sender has."""
+class Ping(Struct, frozen=True, omit_defaults=True):
+    """Are you there? The answer has `answer` set, the same token, and the jobs that the sender has.
+
+    A doctor's pings are padded, so that what a line carries can be measured; nobody looks at the padding.
+    """
 
     token: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)] = 0
     answer: bool = False
     jobs: tuple[int, ...] = ()
+    padding: Annotated[bytes, Meta(max_length=MAX_PADDING_BYTES)] = b""
+    clock: Clock = 0.0  # of who answers; 0: not told
 
 
 class Drain(Struct, frozen=True):

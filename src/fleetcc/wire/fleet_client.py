@@ -15,14 +15,7 @@ from typing import Final, assert_never
 
 from fleetcc.errors import InternalError, ProtocolError
 from fleetcc.wire.budget import Budget
-from fleetcc.wire.files import (
-    Contents,
-    FileJob,
-    Gone,
-    Missing,
-    ReplicaState,
-    Update,
-)
+from fleetcc.wire.files import Contents, FileJob, Gone, Missing, ReplicaState, Update
 from fleetcc.wire.files_client import ClientReplica, check_left
 from fleetcc.wire.fleet import (
     MAX_COUNT,
@@ -84,6 +77,7 @@ class FleetClient:
         self._next_id = _FIRST_ID
         self._pinged: tuple[int, tuple[int, ...]] | None = None  # token, jobs at that time
         self._token = 0
+        self.clock = 0.0  # the server's at its last answer to a ping, seconds since 1970; 0: not told
         self._unsolicited = Budget(_UNSOLICITED_BURST, _UNSOLICITED_PER_SECOND)
         self._replica = ClientReplica(self._unsolicited, is_wanted=bool(hello.replica))
 
@@ -156,11 +150,16 @@ class FleetClient:
         """These blobs, which were asked for, are not here any more; empty when none of them is waited for."""
         return self._replica.gone(digests)
 
-    def ping(self) -> bytes:
-        """Ask whether the server is there, and which jobs it has."""
+    def ping(self, padding: bytes = b"") -> bytes:
+        """Ask whether the server is there, and which jobs it has; `padding`: at most MAX_PADDING_BYTES."""
         self._token = self._token + 1 & _LAST_ID
         self._pinged = (self._token, tuple(self._jobs))
-        return encode(0, Ping(self._token))
+        return encode(0, Ping(self._token, padding=padding))
+
+    @property
+    def is_ping_answered(self) -> bool:
+        """Whether the answer to the last ping is here."""
+        return self._pinged is None
 
     @property
     def outstanding(self) -> int:
@@ -283,7 +282,7 @@ class FleetClient:
         if self._pinged is None or self._pinged[0] != ping.token:
             return None
         _, jobs = self._pinged
-        self._pinged = None
+        self._pinged, self.clock = None, ping.clock
         has = frozenset(ping.jobs)
         lost = next((job for job in jobs if job in self._jobs and job not in has), None)
         if lost is None:

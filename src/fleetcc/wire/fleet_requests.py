@@ -68,6 +68,13 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinged:
+    """The client asks whether this server is there; to be answered at once."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
 class Complaint:
     """The client tells what it does not like."""
 
@@ -111,7 +118,7 @@ class ContentsEnd:
 
 
 Event: TypeAlias = (
-    Reply | Opened | Demanded | Declined | Offered | Uploaded | Cancelled | Complaint
+    Reply | Opened | Demanded | Declined | Offered | Uploaded | Cancelled | Pinged | Complaint
     | Updated | FilesOffered | ContentsBegin | ContentsPiece | ContentsEnd | Gone
 )  # fmt: skip
 

@@ -57,6 +57,7 @@ from fleetcc.wire.fleet_requests import (
     FilesOffered,
     Offered,
     Opened,
+    Pinged,
     Reply,
     obstacle,
 )
@@ -140,6 +141,10 @@ class FleetServer:
         """Is the client there?"""
         self._token = self._token + 1 & 0xFFFF_FFFF
         return encode(0, Ping(self._token, jobs=self._jobs.numbers))
+
+    def pong(self, token: int, clock: float) -> bytes:
+        """The answer to a client's ping; `clock`: this machine's, seconds since 1970."""
+        return encode(0, Ping(token, answer=True, jobs=self._jobs.numbers, clock=clock))
 
     def drain(self, why: str) -> bytes:
         """This server is leaving: jobs without a grant are told so."""
@@ -276,9 +281,7 @@ class FleetServer:
 
     def _take_ping(self, ping: Ping, now: float) -> Sequence[Event]:
         self._budget.spend(now)
-        if ping.answer:
-            return ()
-        return (Reply(encode(0, Ping(ping.token, answer=True, jobs=self._jobs.numbers))),)
+        return () if ping.answer else (Pinged(ping.token),)
 
 
 def error_frame(number: int, code: ErrorCode, text: str, remedy: str = "") -> bytes:

@@ -64,6 +64,15 @@ def test_a_host_that_is_no_entry_is_one_sentence(run):
     assert "--host:1:5: in entry 'red:port'" in str(result.exception)
 
 
+def test_a_host_is_not_looked_at_without_the_network(run):
+    assert "choose one" in str(run("--host", "127.0.0.1:1", "--quick").exception)
+
+
+@pytest.mark.parametrize("words", ["", " # nobody"])
+def test_words_that_name_no_host_are_not_in_order(run, words):
+    assert str(run("--host", words).exception) == f"--host {words!r} names no host"
+
+
 def test_bad_settings_and_lists_are_findings_and_the_rest_is_looked_at(run):
     result = run("--quick", "--json", FLEETCC_MODE="fast", FLEETCC_HOSTS="red:port")
 

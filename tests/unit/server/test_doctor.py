@@ -11,7 +11,7 @@ from fleetcc.monitor.doctor.findings import Level
 from fleetcc.monitor.doctor.machine import GB, MB
 from fleetcc.sandbox.outcome import Stage
 from fleetcc.sandbox.probe import CannotSandbox, Sandbox
-from fleetcc.scheduling.capacity import Memory
+from fleetcc.scheduling.capacity import Memory, parse_size
 from fleetcc.server import doctor_checks as checks
 from fleetcc.server.access import parse_access_list
 from fleetcc.server.doctor_looks import Subject, file_system, missing_packages, process_at, who_serves
@@ -65,6 +65,13 @@ def test_the_state_directory(changes, level, words):
     assert words in finding.text
 
 
+def test_a_store_that_is_too_big_is_told_the_option_for_one_that_fits():
+    state = replace(STATE, total_bytes=15 * GB, free_bytes=9 * GB)
+    option, value = only(checks.judge_state(state, 10 * GB)).remedy.split(" ")
+    assert option == "--store-size"
+    assert parse_size(option, value, 0) == 3840 * MB
+
+
 def test_the_sandbox_says_what_is_missing_and_what_helps():
     works, partly = Sandbox(b"/helper", ()), Sandbox(b"/helper", ())
     partly.shows_own = False
@@ -84,6 +91,7 @@ def test_the_sandbox_says_what_is_missing_and_what_helps():
         (checks.Served(SERVED, "python, pid 3"), "in use", Level.OK, "(python, pid 3) already: 1 of 4 run"),
         (checks.Served(replace(SERVED, server="fleetccd 0.0"), ""), "in use", Level.WARNING, "installed is"),
         (checks.Served(None, "distccd, pid 9"), "in use", Level.ERROR, "(distccd, pid 9)"),
+        (checks.Served(None, "fleetccd, pid 9"), "in use", Level.OK, "already (fleetccd, pid 9), but not to"),
     ],
 )
 def test_the_port(served, refusal, level, words):
@@ -136,7 +144,12 @@ def test_memory_for_compilers(memory, reserve, slots, job_memory, level):
 
 @pytest.mark.parametrize(("hard", "level"), [(None, Level.OK), (65536, Level.OK), (1024, Level.WARNING)])
 def test_descriptors(hard, level):
-    assert only(checks.judge_descriptors(hard, 8)).level is level
+    assert only(checks.judge_descriptors(hard, 8, 4000)).level is level
+
+
+def test_few_descriptors_are_enough_for_few_that_wait():
+    assert only(checks.judge_descriptors(1024, 8, 704)).level is Level.OK
+    assert only(checks.judge_descriptors(1024, 8, 705)).remedy.startswith("LimitNOFILE=1025 ")
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ from fleetcc.wire.fleet_requests import (
     Event,
     FilesOffered,
     Opened,
+    Pinged,
     Reply,
     Updated,
 )
@@ -273,9 +274,8 @@ def test_it_can_be_cancelled_and_pings_name_it() -> None:
     session = opened(grants=1)
     say(session, job(), 1)
 
-    (reply,) = say(session, Ping(1))
-    assert isinstance(reply, Reply)
-    assert frames(reply.data) == [(0, Ping(1, answer=True, jobs=(1,)))]
+    assert say(session, Ping(1)) == [Pinged(1)]
+    assert frames(session.pong(1, 0.0)) == [(0, Ping(1, answer=True, jobs=(1,)))]
     assert say(session, Cancel(), 1) == [Cancelled(1)]
     assert session.failed(1, ErrorCode.CANCELLED, "cancelled") != b""
 
@@ -530,7 +530,7 @@ def events_of(pieces: list[bytes]) -> list[Event]:
 def test_the_events_are_the_same_however_the_bytes_are_cut() -> None:
     expected = events_of([STREAM])
     assert [type(event).__name__ for event in expected] == [
-        "Updated", "FilesOffered", "ContentsBegin", "ContentsPiece", "Reply", "ContentsPiece", "ContentsEnd",
+        "Updated", "FilesOffered", "ContentsBegin", "ContentsPiece", "Pinged", "ContentsPiece", "ContentsEnd",
         "Declined", "Reply", "ContentsBegin", "Cancelled", "ContentsEnd", "Gone",
     ]  # fmt: skip
     for seed in range(200):

@@ -31,6 +31,7 @@ from fleetcc.wire.fleet import (
     MAX_BODY_BYTES,
     MAX_COUNT,
     MAX_JOB_BYTES,
+    MAX_PADDING_BYTES,
     OPENING,
     Blob,
     Cancel,
@@ -142,7 +143,14 @@ messages: st.SearchStrategy[Message] = st.one_of(
         files=several(st.builds(Left, path=paths, mode=st.integers(0, 0o7777))),
     ),
     st.just(Cancel()),
-    st.builds(Ping, token=numbers, answer=st.booleans(), jobs=several(numbers)),
+    st.builds(
+        Ping,
+        token=numbers,
+        answer=st.booleans(),
+        jobs=several(numbers),
+        padding=st.binary(max_size=200),
+        clock=st.floats(0, 1e12),
+    ),
     st.builds(Drain, why=texts),
     st.builds(Error, code=words, text=texts, remedy=texts),
     st.builds(
@@ -246,6 +254,7 @@ def test_every_type_has_the_agreed_number_and_a_header_of_nine_bytes() -> None:
 def test_some_frames_have_the_agreed_bytes() -> None:
     assert encode(0, Grant(2)) == bytes.fromhex("00000008 04 00000000 81a5 636f756e74 02")
     assert encode(7, Cancel()) == bytes.fromhex("00000001 0c 00000007 80")
+    assert encode(0, Ping(5)) == bytes.fromhex("00000008 0d 00000000 81a5 746f6b656e 05")
     assert list(encode_bulk(Blob, 7, b"int")) == [bytes.fromhex("00000003 08 00000007 696e74")]
 
 
@@ -528,6 +537,11 @@ def test_nothing_is_allocated_for_what_is_only_claimed(data: bytes) -> None:
         (Ping, "token", 1 << 32),
         (Ping, "token", -1),
         (Ping, "jobs", ["1"]),
+        (Ping, "padding", bytes(MAX_PADDING_BYTES + 1)),
+        (Ping, "padding", "text"),
+        (Ping, "clock", -1),
+        (Ping, "clock", float("nan")),
+        (Ping, "clock", float("inf")),
         (Drain, "why", "a" * 4097),
         (Error, "code", "a" * 129),
         (Error, "text", "a" * 4097),

@@ -199,6 +199,8 @@ class BothEnds(RuleBasedStateMachine):
         match event:
             case fleet_requests.Reply():
                 self.down += event.data
+            case fleet_requests.Pinged():
+                self.down += self.server.pong(event.token, 1e9)
             case fleet_requests.Demanded():
                 self.wanted = event.most
             case fleet_requests.Offered():

@@ -357,6 +357,31 @@ def test_a_ping_is_answered_with_the_jobs_that_are_owed() -> None:
     assert said(reply.data) == [(0, Ping(77, answer=True, jobs=(number,)))]
 
 
+def test_a_ping_may_be_padded_and_its_answer_tells_the_clock() -> None:
+    client = opened()
+    assert client.is_ping_answered
+    plain, padded = client.ping(), client.ping(b"x" * 5000)
+    ((_, ping),) = said(padded)
+    assert isinstance(ping, Ping)
+    assert ping.padding == b"x" * 5000
+    assert len(plain) < 20
+    say(client, Ping(ping.token - 1, answer=True, clock=1.0))
+    assert not client.is_ping_answered
+
+    say(client, Ping(ping.token, answer=True, clock=1.8e9))
+
+    assert client.is_ping_answered
+    assert client.clock == 1.8e9
+
+
+def test_a_server_that_does_not_tell_its_clock_has_none() -> None:
+    client = opened()
+    ((_, ping),) = said(client.ping())
+    assert isinstance(ping, Ping)
+    say(client, Ping(ping.token, answer=True))
+    assert client.clock == 0.0
+
+
 def test_a_server_that_does_not_name_a_job_has_lost_it() -> None:
     client = opened()
     numbers = [client.job(JOB)[0] for _ in range(3)]

@@ -11,6 +11,7 @@ from fleetcc.errors import ProtocolError
 from fleetcc.model import Priority
 from fleetcc.wire.fleet import (
     HEADER,
+    MAX_PADDING_BYTES,
     Blob,
     Cancel,
     Decline,
@@ -40,6 +41,7 @@ from fleetcc.wire.fleet_requests import (
     Event,
     Offered,
     Opened,
+    Pinged,
     Reply,
     Uploaded,
 )
@@ -345,8 +347,16 @@ def test_a_ping_is_answered_with_its_token_and_the_jobs_without_an_answer():
     uploaded(session, 1)
     uploaded(session, 4)
     session.failed(1, ErrorCode.FAILED, "x")
-    assert answer(say(session, Ping(77))) == (0, Ping(77, answer=True, jobs=(4,)))
+    assert say(session, Ping(77)) == [Pinged(77)]
+    told = answer([Reply(session.pong(77, 1.8e9))])
+    assert told == (0, Ping(77, answer=True, jobs=(4,), clock=1.8e9))
     assert say(session, Ping(77, answer=True)) == []
+
+
+def test_the_padding_of_a_ping_is_a_pings_and_not_kept():
+    session = opened()
+    assert say(session, Ping(1, padding=bytes(MAX_PADDING_BYTES))) == [Pinged(1)]
+    assert answer([Reply(session.pong(1, 0.0))]) == (0, Ping(1, answer=True))
 
 
 def test_an_unknown_message_is_answered_and_passed_over():
@@ -445,7 +455,7 @@ def test_the_events_are_the_same_however_the_bytes_are_cut():
     split = len(encode(0, HELLO))
     expected = events_of([STREAM[:split], STREAM[split:]])
     assert [type(event).__name__ for event in expected] == [
-        "Opened", "Demanded", "Offered", "Reply", "Uploaded", "Declined", "Reply", "Offered", "Reply",
+        "Opened", "Demanded", "Offered", "Pinged", "Uploaded", "Declined", "Reply", "Offered", "Reply",
         "Cancelled", "Declined", "Declined", "Reply",
     ]  # fmt: skip
     for seed in range(300):

@@ -97,14 +97,14 @@ def check_compiler(
     """PATH's order first, then the compiler itself; `is_quick`: it is not run."""
     title = ", ".join(printable(one) for one in named.titles)
     if not named.found:
-        text = f"names {printable(os.fsdecode(named.typed))}, which is not on PATH"
+        text = f"names {printable(named.typed)}, which is not on PATH"
         return [error(title, text, "correct the variable, or install the compiler")]
     found = judge_path(title, named.found, environment)
     compiler = compiler_of(named.found)
     if compiler is None or (compiler.wrapper and compiler.wrapper != CCACHE):
         return found
     if is_quick:
-        return [*found, ok(title, f"is {printable(os.fsdecode(compiler.path))}")]
+        return [*found, ok(title, f"is {printable(compiler.path)}")]
     return [*found, *judge(title, compiler, examine(compiler, named.typed, environment, identities))]
 
 
@@ -127,7 +127,7 @@ def examine(
 
 def judge(title: str, found: Candidate, examined: Examined) -> list[Finding]:
     """What comes of it. Pure."""
-    path, compiler = printable(os.fsdecode(found.path)), examined.compiler
+    path, compiler = printable(found.path), examined.compiler
     if compiler.family is Family.UNKNOWN:
         said = "does not answer to -v as gcc and clang do" if looks_like_a_compiler(found.path) else "is none"
         return [warning(title, f"{path} {said}: what it compiles stays here", "name gcc or clang")]

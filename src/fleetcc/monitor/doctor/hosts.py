@@ -6,12 +6,20 @@ from typing import Final
 
 from fleetcc.hosts.grammar import HostKind
 from fleetcc.monitor.doctor.findings import Finding, error, ok, warning
+from fleetcc.monitor.doctor.session import ClockSeen
 from fleetcc.monitor.doctor.visit import Visit, median
 from fleetcc.wire.files import FILES
 from fleetcc.wire.greeting import COMPILER_DIGITS
 
 # Beyond this a job's own milliseconds no longer count.
 _FAR_SECONDS: Final = 0.05
+# 10 Mbit/s: some three units of C++ a second as packed text, and a few processors do more than that.
+_SLOW_BYTES: Final = 1.25e6
+# What is shown as nothing.
+_LEAST_SHOWN_BYTES: Final = 0.1e6
+# Clocks that nobody keeps drift by some seconds; by more, somebody will wonder about a date.
+_SAME_SECONDS: Final = 1.0
+_WRONG_SECONDS: Final = 60.0
 _LOOKING: Final = "it is still finding out"
 
 
@@ -85,6 +93,31 @@ def _times(visit: Visit) -> Iterable[str]:
         yield f"connects in {_milliseconds(visit.connect_seconds)}"
     if visit.round_trips:
         yield f"round trip {_milliseconds(median(visit.round_trips))}"
+    if visit.upload:
+        yield f"{_rate(visit.upload)} up"
+    if visit.clock is not None:
+        yield f"clock {_beside_ours(visit.clock)}"
+
+
+def _rate(upload: float) -> str:
+    if upload < _LEAST_SHOWN_BYTES:
+        return f"under {_LEAST_SHOWN_BYTES / 1e6:.1f} MB/s"
+    return f"{upload / 1e6:.1f} MB/s" if upload < 10e6 else f"{upload / 1e6:.0f} MB/s"
+
+
+def _beside_ours(clock: ClockSeen) -> str:
+    off = abs(clock.ahead)
+    if off <= max(_SAME_SECONDS, clock.error):
+        return "agrees"
+    return f"{_duration(off)} {'ahead' if clock.ahead > 0 else 'behind'}"
+
+
+def _duration(seconds: float) -> str:
+    """For people: as exact as matters."""
+    for unit, length in (("days", 86_400), ("hours", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def _milliseconds(seconds: float) -> str:
@@ -131,6 +164,21 @@ def _differences(visit: Visit, ours: Ours) -> Iterable[Finding]:
     if visit.round_trips and median(visit.round_trips) > _FAR_SECONDS:
         text = f"is far: {_milliseconds(median(visit.round_trips))} for a round trip"
         yield warning(name, text, "small compiles are sooner done nearer")
+    yield from _of_measures(visit)
+
+
+def _of_measures(visit: Visit) -> Iterable[Finding]:
+    if 0 < visit.upload < _SLOW_BYTES:
+        text = f"gets {_rate(visit.upload)} of what is sent to it, so builds wait for the network"
+        again = "; files that it has got are not sent again" if _takes_files(visit) else ""
+        yield warning(visit.name, text, f"a faster line to it, or a nearer host{again}")
+    clock = visit.clock
+    if clock is not None and abs(clock.ahead) > _WRONG_SECONDS + clock.error:
+        text = (
+            f"has its clock {_beside_ours(clock)}: by it are its log, and __DATE__ and __TIME__ "
+            "in what it compiles as files"
+        )
+        yield warning(visit.name, text, "timedatectl set-ntp true there, or here if this clock is wrong")
 
 
 def _of_files(visit: Visit, ours: Ours) -> Iterable[Finding]:

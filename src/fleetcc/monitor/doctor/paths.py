@@ -101,7 +101,7 @@ def _prefix(environment: Mapping[bytes, bytes]) -> str:
 
 
 def _path(candidate: Candidate) -> str:
-    return printable(os.fsdecode(candidate.path))
+    return printable(candidate.path)
 
 
 def _shown(candidate: Candidate) -> str:

@@ -14,6 +14,7 @@ from fleetcc.hosts.resolver import Resolver
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.hosts.standing import Question, Reply
 from fleetcc.hosts.system_lookup import SystemLookup
+from fleetcc.monitor.doctor.measure import measure
 from fleetcc.monitor.doctor.visit import Visit, visit
 
 # Names that have no answer by then have none.
@@ -30,7 +31,7 @@ class Survey:
     troubles: Mapping[str, str]  # entry as written -> sentence
     members: tuple[Member, ...]
     visits: tuple[Visit, ...]  # of those that can be visited
-    seconds: float
+    seconds: float  # that names and visits took
 
 
 @dataclass(slots=True)
@@ -54,7 +55,10 @@ def is_visited(host: HostSpec) -> bool:
 async def survey(
     found: FoundHosts, servers: tuple[str, ...], timeouts: HostTimeouts, name_of: Callable[[HostSpec], str]
 ) -> Survey:
-    """Look up and visit everybody at the same time; `servers`: of DNS, as FLEETCC_DNS names them."""
+    """Look up and visit everybody at the same time, then measure; `servers`: of DNS, as FLEETCC_DNS has them.
+
+    Takes at most SURVEY_SECONDS and MEASURE_SECONDS.
+    """
     assert found.host_list is not None
     begun = time.monotonic()
     dns, system = Noting(LateDns(servers)), Noting(SystemLookup())
@@ -63,12 +67,14 @@ async def survey(
     membership = Membership(found.host_list, found.origin, resolver, news.set)
     visiting = _Visiting(membership, news, timeouts, name_of)
     await visiting.run(begun + SURVEY_SECONDS)
+    seconds = time.monotonic() - begun
+    visits = [_result(member, task, name_of) for member, task in visiting.visits.items()]
     return Survey(
         replies={**dns.replies, **system.replies},
         troubles=membership.troubles,
         members=membership.members,
-        visits=tuple(_result(member, task, name_of) for member, task in visiting.visits.items()),
-        seconds=time.monotonic() - begun,
+        visits=await measure(visits, timeouts),
+        seconds=seconds,
     )
 
 

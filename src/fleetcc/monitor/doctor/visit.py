@@ -8,31 +8,24 @@ on which nothing is said: a server that refuses closes it by itself.
 import asyncio
 import errno
 import os
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from fleetcc import __version__
 from fleetcc.backends.link import HostTimeouts
-from fleetcc.backends.stream import Opener, StreamProtocol, explain_silence
+from fleetcc.backends.stream import Opener, explain_silence
 from fleetcc.errors import HostError, ProtocolError
 from fleetcc.hosts.grammar import HostKind
 from fleetcc.hosts.members import Member
+from fleetcc.monitor.doctor.session import ANSWER_SECONDS, ClockSeen, Session, Stream
 from fleetcc.wire import fleet
-from fleetcc.wire.fleet_answers import Closing, Reply
-from fleetcc.wire.fleet_client import FleetClient
 from fleetcc.wire.greeting import GREETING, MAX_WELCOME_BYTES, Welcome, is_welcome_complete, parse_welcome
 
 VISIT_SECONDS: Final = 4.0
 _CONNECT_SECONDS: Final = 2.5
 # distccd asks the kernel to hold a connection back for a second in which nothing comes (TCP_DEFER_ACCEPT).
 _REFUSAL_SECONDS: Final = 1.4
-_ANSWER_SECONDS: Final = 1.5
-# A server that has just started still looks at its compilers.
-_LOOKING_SECONDS: Final = 1.0
-_PINGS: Final = 5
 _RESET: Final = os.strerror(errno.ECONNRESET)
 
 
@@ -51,45 +44,13 @@ class Visit:
     complaint: str = ""  # why a fleetccd closed the connection of frames
     drains: str = ""  # it is leaving, and why
     round_trips: tuple[float, ...] = ()  # seconds
+    clock: ClockSeen | None = None  # None: it does not tell
+    upload: float = 0.0  # bytes per second that the way to it carries (`measure`); 0: not known
 
     @property
     def is_stock(self) -> bool:
         """Whether it seems to be a distccd."""
         return not self.trouble and not self.is_refused and self.greeting is None and self.frames is None
-
-
-class _Stream(StreamProtocol):
-    """Collects what comes."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.is_over = False
-        self._news = asyncio.Event()
-
-    def data_received(self, data: bytes) -> None:
-        self.data += data
-        self._news.set()
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self.is_over = True
-        self._news.set()
-
-    def has_welcome(self) -> bool:
-        """Whether the answer to a greeting is there, or too much."""
-        return is_welcome_complete(bytes(self.data)) or len(self.data) > MAX_WELCOME_BYTES
-
-    async def until(self, ready: Callable[[], bool], seconds: float) -> bool:
-        """Wait for it; False: it did not come to be in time, or ever."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not ready():
-                    if self.is_over:
-                        return False
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
 
 
 async def visit(member: Member, name: str, timeouts: HostTimeouts) -> Visit:
@@ -131,13 +92,13 @@ class _Visiting:
 
     async def greet(self) -> None:
         """The text greeting. Raises HostError."""
-        await self.opener.converse(self.member.host, self.timeouts, _Stream, self._greet)
+        await self.opener.converse(self.member.host, self.timeouts, Stream, self._greet)
 
-    async def _greet(self, transport: asyncio.Transport, stream: _Stream) -> None:
+    async def _greet(self, transport: asyncio.Transport, stream: Stream) -> None:
         self.found = replace(self.found, connect_seconds=time.monotonic() - self.begun)
         try:
             transport.write(GREETING)
-            is_whole = await stream.until(stream.has_welcome, _ANSWER_SECONDS)
+            is_whole = await stream.until(lambda: _has_welcome(stream), ANSWER_SECONDS)
             self.found = replace(
                 self.found, is_silent=not is_whole and not stream.is_over and not stream.data
             )
@@ -150,9 +111,9 @@ class _Visiting:
 
     async def say_nothing(self) -> None:
         """Whether it closes by itself. Raises HostError."""
-        await self.opener.converse(self.member.host, self.timeouts, _Stream, self._say_nothing)
+        await self.opener.converse(self.member.host, self.timeouts, Stream, self._say_nothing)
 
-    async def _say_nothing(self, transport: asyncio.Transport, stream: _Stream) -> None:
+    async def _say_nothing(self, transport: asyncio.Transport, stream: Stream) -> None:
         try:
             await stream.until(lambda: bool(stream.data), _REFUSAL_SECONDS + self.found.connect_seconds)
             self.found = replace(self.found, is_refused=stream.is_over and not stream.data)
@@ -161,12 +122,13 @@ class _Visiting:
 
     async def frames(self) -> None:
         """What a fleetccd tells its agents, and some pings. Raises HostError."""
-        await self.opener.converse(self.member.host, self.timeouts, _Stream, self._talk)
+        await self.opener.converse(self.member.host, self.timeouts, Stream, self._talk)
 
-    async def _talk(self, transport: asyncio.Transport, stream: _Stream) -> None:
-        session = _Session(transport, stream)
+    async def _talk(self, transport: asyncio.Transport, stream: Stream) -> None:
+        session = Session(transport, stream)
         try:
-            await session.welcome()
+            await session.hello()
+            await session.settle()
             if session.frames is None and not session.complaint and stream.is_over:
                 await explain_silence(self.member.host, stream)
             await session.ping()
@@ -180,72 +142,13 @@ class _Visiting:
                 complaint=session.complaint,
                 drains=session.drains,
                 round_trips=tuple(session.round_trips),
+                clock=session.clock,
             )
 
 
-class _Session:
-    """A connection of frames on which nothing is asked for."""
-
-    def __init__(self, transport: asyncio.Transport, stream: _Stream) -> None:
-        # No replica and no demand: nothing is kept for it, and nothing is granted.
-        hello = fleet.Hello(
-            agent=secrets.token_hex(8),
-            program=f"fleetcc {__version__} doctor",
-            user=f"{os.geteuid()}@{os.uname().nodename}"[:128],
-        )
-        self._client = FleetClient(hello)
-        self._transport = transport
-        self._stream = stream
-        self.frames: fleet.Welcome | None = None
-        self.complaint = ""
-        self.drains = ""
-        self.round_trips: list[float] = []
-
-    async def welcome(self) -> None:
-        """Say hello, and wait until the server knows itself; raises ProtocolError."""
-        self._transport.write(self._client.opening())
-        await self._stream.until(self._take(lambda: self.frames is not None), _ANSWER_SECONDS)
-        await self._stream.until(self._take(lambda: not self._is_looking()), _LOOKING_SECONDS)
-
-    async def ping(self) -> None:
-        """Count some round trips; raises ProtocolError."""
-        for _ in range(_PINGS):
-            if self.frames is None or self.complaint or self.drains:
-                return
-            begun = time.monotonic()
-            self._stream.data.clear()
-            self._transport.write(self._client.ping())
-            # The answer is the only thing that a server says to somebody who asks for nothing.
-            if not await self._stream.until(lambda: bool(self._stream.data), _ANSWER_SECONDS):
-                return
-            self.round_trips.append(time.monotonic() - begun)
-            self._receive()
-
-    def _is_looking(self) -> bool:
-        return self.frames is not None and self.frames.looking and not self.complaint
-
-    def _take(self, ready: Callable[[], bool]) -> Callable[[], bool]:
-        def look() -> bool:
-            self._receive()
-            return ready() or bool(self.complaint)
-
-        return look
-
-    def _receive(self) -> None:
-        data = bytes(self._stream.data)
-        self._stream.data.clear()
-        for event in self._client.receive(data, time.monotonic()):
-            match event:
-                case fleet.Welcome():
-                    self.frames = event
-                case fleet.Drain():
-                    self.drains = event.why or "it is leaving"
-                case Closing():
-                    self.complaint = event.error.sentence
-                case Reply():
-                    self._transport.write(event.data)
-                case _:
-                    pass
+def _has_welcome(stream: Stream) -> bool:
+    """Whether the answer to a greeting is there, or too much."""
+    return is_welcome_complete(bytes(stream.data)) or len(stream.data) > MAX_WELCOME_BYTES
 
 
 def median(values: Sequence[float]) -> float:

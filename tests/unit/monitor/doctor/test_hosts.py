@@ -9,6 +9,7 @@ from fleetcc.hosts.members import Member
 from fleetcc.model import Form
 from fleetcc.monitor.doctor.findings import Level
 from fleetcc.monitor.doctor.hosts import Ours, judge_by_agent, judge_host
+from fleetcc.monitor.doctor.session import ClockSeen
 from fleetcc.monitor.doctor.visit import Visit
 from fleetcc.wire import fleet
 from fleetcc.wire.files import FILES
@@ -45,6 +46,30 @@ def test_a_host_in_order_is_one_sentence():
             "",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"upload": 117.4e6}, "117 MB/s up"),
+        ({"upload": 1.25e6}, "1.2 MB/s up"),
+        ({"clock": ClockSeen(0.7, 0.001)}, "clock agrees"),
+        ({"clock": ClockSeen(-1.5, 2.0)}, "clock agrees"),
+        ({"clock": ClockSeen(-1.5, 0.1)}, "clock 1.5 s behind"),
+        ({"clock": ClockSeen(60.0, 0.1)}, "clock 60 s ahead"),
+        ({"clock": ClockSeen(61.0, 2.0)}, "clock 61 s ahead"),
+    ],
+)
+def test_what_was_measured_is_told_without_a_warning_where_it_will_do(fields, words):
+    ((level, text, _),) = judge(replace(GOOD, **fields))
+    assert level is Level.OK
+    assert text.endswith(f"; round trip 2.0 ms; {words}")
+
+
+def test_a_host_that_has_got_files_is_not_sent_them_again():
+    assert any("not sent again" in remedy for _, _, remedy in judge(replace(GOOD, upload=1e6)))
+    slow = replace(GOOD, upload=1e6, greeting=NO_FILES, frames=NO_SANDBOX)
+    assert not any("not sent again" in remedy for _, _, remedy in judge(slow))
 
 
 def test_a_stock_host_is_in_order_too():
@@ -92,6 +117,10 @@ def test_the_entry_is_not_said_twice():
         (replace(GOOD, drains="it is stopped"), "is leaving: it is stopped"),
         (replace(GOOD, greeting=replace(GREETING, capacity=3)), "at most 3 of 8 compilers now"),
         (replace(GOOD, round_trips=(0.2, 0.2, 0.2)), "is far: 200.0 ms"),
+        (replace(GOOD, upload=1.2e6), "gets 1.2 MB/s of what is sent to it"),
+        (replace(GOOD, upload=0.06e6), "gets under 0.1 MB/s"),
+        (replace(GOOD, clock=ClockSeen(-61.5, 0.01)), "has its clock 62 s behind"),
+        (replace(GOOD, clock=ClockSeen(7200.0, 0.01)), "has its clock 2 hours ahead"),
         (replace(GOOD, greeting=NO_FILES, frames=NO_SANDBOX), "takes no files: no namespaces"),
         (replace(GOOD, greeting=NO_FILES, frames=None), "takes no files: no namespaces"),
     ],

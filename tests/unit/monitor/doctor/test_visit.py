@@ -3,6 +3,7 @@
 import socket
 import struct
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from fleetcc.hosts.grammar import parse_host_list
 from fleetcc.hosts.members import Member
 from fleetcc.hosts.sources import FoundHosts
 from fleetcc.model import Form
+from fleetcc.monitor.doctor.measure import MEASURE_SECONDS, measure
+from fleetcc.monitor.doctor.session import net_seconds
 from fleetcc.monitor.doctor.survey import survey
 from fleetcc.monitor.doctor.visit import median, visit
 from fleetcc.wire import fleet
@@ -26,11 +29,14 @@ LOOKING = fleet.Welcome("fleetccd 9", "i" * 32, 8, looking=True)
 class Scripted(Listener):
     """Greets, and speaks frames: these messages first, then it answers pings."""
 
-    def __init__(self, *messages, answers_pings=True):
+    def __init__(self, *messages, answers=lambda _: True, before=(), ahead=None):
         super().__init__("127.0.0.1")
         self._messages = messages
-        self._answers_pings = answers_pings
+        self._answers = answers  # whether it answers this ping; an error closes the connection
+        self._before = before  # what it says before each answer
+        self._ahead = ahead  # its clock's difference; None: it does not tell
         self.hellos = []
+        self.paddings = []
 
     def serve(self, connection):
         """One connection."""
@@ -51,8 +57,12 @@ class Scripted(Listener):
         if isinstance(message, fleet.Hello):
             self.hellos.append(message)
             connection.sendall(b"".join(fleet.encode(0, one) for one in self._messages))
-        elif isinstance(message, fleet.Ping) and self._answers_pings:
-            connection.sendall(fleet.encode(0, fleet.Ping(message.token, answer=True)))
+        elif isinstance(message, fleet.Ping) and not message.answer:
+            self.paddings.append(len(message.padding))
+            if self._answers(message):
+                clock = 0.0 if self._ahead is None else time.time() + self._ahead
+                answer = fleet.Ping(message.token, answer=True, clock=clock)
+                connection.sendall(b"".join(fleet.encode(0, one) for one in (*self._before, answer)))
 
     def _read(self, connection, count):
         data = b""
@@ -114,7 +124,7 @@ async def test_a_server_that_leaves_or_refuses_says_why():
 
 
 async def test_a_server_that_answers_no_ping_is_visited_all_the_same():
-    with Scripted(WELCOME, answers_pings=False) as server:
+    with Scripted(WELCOME, answers=lambda _: False) as server:
         found = await visit_at(server.host)
     assert (found.frames, found.round_trips) == (WELCOME, ())
 
@@ -192,6 +202,74 @@ async def test_everybody_in_a_list_is_visited_at_the_same_time():
     assert set(told) == {slow.host, good.host, "127.0.0.1:1"}
     assert told[slow.host].is_silent
     assert told[good.host].frames == WELCOME
+    assert told[good.host].upload > 0
+    assert told[slow.host].upload == 0
     assert "refused" in told["127.0.0.1:1"].trouble
     assert len(seen.members) == 5
     assert seen.seconds < 6
+
+
+@pytest.mark.parametrize("ahead", [300.0, -7200.0])
+async def test_the_clock_of_a_server_is_compared_with_ours(ahead):
+    with Scripted(WELCOME, ahead=ahead) as server:
+        clock = (await visit_at(server.host)).clock
+    # The threads of this process may keep each other waiting between a look at a clock and what follows.
+    assert abs(clock.ahead - ahead) < clock.error + 0.2
+    assert 0 < clock.error < 1
+
+
+async def test_a_server_of_before_has_no_clock():
+    with Scripted(WELCOME) as server:
+        assert (await visit_at(server.host)).clock is None
+
+
+async def test_only_the_answer_to_a_ping_ends_a_round_trip():
+    with Scripted(WELCOME, before=(LOOKING, fleet.Ping(99)), answers=lambda ping: ping.token < 3) as server:
+        found = await visit_at(server.host)
+    assert len(found.round_trips) == 2
+    assert found.frames == LOOKING
+
+
+async def test_a_line_is_measured_by_padding_and_no_more_than_is_worth_it():
+    with Scripted(WELCOME) as server:
+        found = await visit_at(server.host)
+        (measured,) = await measure([found], TIMEOUTS)
+    assert found.upload == 0.0
+    assert measured.upload > 100_000
+    assert replace(measured, upload=0.0) == found
+    assert server.paddings[:6] == [0, 0, 0, 0, 0, 64 << 10]
+    assert 64 << 10 <= sum(server.paddings) <= 4 << 20
+
+
+async def test_a_line_that_does_not_carry_the_least_in_time_is_told_by_what_it_carries_at_most():
+    with Scripted(WELCOME, answers=lambda ping: not ping.padding) as server:
+        found = await visit_at(server.host)
+        begun = time.monotonic()
+        (measured,) = await measure([found], TIMEOUTS)
+    assert 0 < measured.upload < (64 << 10) / 0.9
+    assert time.monotonic() - begun < MEASURE_SECONDS + 1
+    assert server.paddings == [0] * 5 + [64 << 10]
+
+
+async def test_a_server_that_goes_while_it_is_measured_has_no_figure():
+    def answers(ping):
+        if ping.padding:
+            raise LeftError
+        return True
+
+    with Scripted(WELCOME, answers=answers) as server:
+        found = await visit_at(server.host)
+        assert await measure([found], TIMEOUTS) == (found,)
+
+
+async def test_who_could_not_be_visited_is_not_measured():
+    nobody = await visit_at("127.0.0.1:1")
+    with Scripted(WELCOME, fleet.Drain("it is stopped")) as server:
+        leaving = await visit_at(server.host)
+        assert await measure([nobody, leaving], TIMEOUTS) == (nobody, leaving)
+        assert len(server.hellos) == 1
+
+
+def test_a_round_trip_is_no_part_of_what_bytes_take():
+    assert net_seconds(0.5, 0.1) == pytest.approx(0.4)
+    assert net_seconds(0.2, 0.19) == net_seconds(0.2, 0.5) == pytest.approx(0.05)
