@@ -114,6 +114,8 @@ LINES: Final = (
     "gcc -c b.c a.c",
     "gcc -g -c alias.c",
     "gcc -x c++ -c b.c",
+    "/usr/lib/ccache/gcc -g -c a.c",
+    "/usr/lib/ccache/g++ -O1 -c t.cc",
     "gcc -c -xc $W/a.c",
     "g++ -c small.cc",
     "g++ -O2 -c t.cc",

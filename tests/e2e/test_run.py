@@ -116,6 +116,23 @@ def test_ccache_that_comes_first_calls_us_on_a_miss(user: Client) -> None:
             (user.work / name).unlink()
 
 
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="ccache is not installed")
+def test_ccache_in_a_makefile_sees_the_compiler_and_not_our_link(user: Client) -> None:
+    user.environment["CCACHE_DIR"] = str(user.root / "ccache")
+    tools = user.root / "tools"  # before it there are only our links
+    real = shutil.which("gcc", path=user.environment["PATH"])
+    write_program(tools / "gcc", f'#!/bin/sh\nexec {real} "$@"\n')
+    user.environment["PATH"] = f"{tools}:{user.environment['PATH']}"
+    user.write("a.c", "int a;\n")
+    user.write("Makefile", "all:\n\tccache gcc -c a.c\n")
+    for misses in (1, 1, 2):
+        if misses == 2:  # another compiler of the same name
+            write_program(tools / "gcc", f'#!/bin/sh\n# newer\nexec {real} "$@"\n')
+        assert user.run("run", "--", "make").status == 0
+        said = user.plain("ccache", "--print-stats").stdout.decode()
+        assert f"cache_miss\t{misses}\n" in said
+
+
 def test_a_tool_that_reads_no_jobserver_gets_the_slots_of_the_hosts_that_answer(user: Client) -> None:
     user.environment["FLEETCC_HOSTS"] += " 127.0.0.1:1/50 localhost/9"
     tool = write_program(user.work / "samu", '#!/bin/sh\n[ "$1" = --version ] || echo "$@"\n')

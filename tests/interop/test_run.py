@@ -249,8 +249,13 @@ def test_what_cannot_be_started_ends_as_in_a_shell(user: User, agent: AgentEvent
     assert user.run("--", "no-such-program") == (127, "", "fleetcc: no-such-program: command not found\n")
     assert user.run("--", "./no-such") == (127, "", "fleetcc: ./no-such: No such file or directory\n")
     assert user.run("--", "./file") == (126, "", "fleetcc: ./file: Permission denied\n")
+    assert user.run("--", "") == (127, "", "fleetcc: '': command not found\n")
     (user.root / "file").chmod(0o755)
     assert user.run("--", "./file") == (0, "", "")  # a script without #!
+    (user.root / "file").write_text("#!/no/such/interpreter\n")
+    status, _, err = user.run("--", "./file")
+    assert status == 126
+    assert err.startswith("fleetcc: ./file: the interpreter ")
 
 
 def test_no_command_is_an_error_that_says_so(user: User) -> None:
@@ -312,6 +317,15 @@ def test_an_agent_is_started_when_none_runs_and_a_build_without_one_runs_too(use
 def test_no_agent_is_started_where_it_is_switched_off(user: User) -> None:
     assert user.run(*shell("exit 3"), variables={"FLEETCC_AGENT": "0"}) == (3, "", "")
     assert not (user.folder / "socket").exists()
+
+
+def test_a_build_that_asks_no_agent_has_this_machine_alone(user: User, agent: AgentEvents) -> None:
+    agent.hosts["a"] = host("a", 40)
+    off = {"FLEETCC_AGENT": "0"}
+    process = user.start("--summary", "--", sys.executable, "-c", COUNTER, variables=off)
+    assert counts(process) == PROCESSORS - 1
+    _, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert err == b"fleetcc: no agent ran, so everything was compiled here\n"
 
 
 # -- what the build is told
@@ -403,6 +417,7 @@ def test_a_line_of_progress_below_the_output_and_the_terminal_as_it_was(
     assert terminal.finish() == 0
     seen = terminal.seen.decode()
     assert seen.count("\0337\033[1;23r\0338") == 1
+    assert seen.index("\033D\0337\033[1;23r\0338\033[1A") >= 0  # down and up again in the same column
     taken, given_back = seen.index("\033[1;23r"), seen.rindex("\0337\033[r\0338")
     painted = [match.start() for match in re.finditer(r"\0337\033\[24;1H\033\[2K", seen)]
     assert all(taken < place < given_back for place in painted)
@@ -437,6 +452,16 @@ def test_a_stopped_build_gives_the_terminal_back_until_it_goes_on(user: User, ag
     assert terminal.finish() == 0
     assert b"two" in terminal.seen
     assert terminal.seen.rindex(b"\033[r") > terminal.seen.rindex(b"\033[1;23r")
+
+
+def test_a_run_within_a_run_leaves_the_last_line_to_the_outer_one(user: User, agent: AgentEvents) -> None:
+    terminal = Terminal(user, "--", *RUN, *shell("echo one; read line"))
+    terminal.wait_for(b"one")
+    terminal.wait_for(b"\0337\033[24;1H")
+    os.write(terminal.master, b"\n")
+    assert terminal.finish() == 0
+    assert terminal.seen.count(b"\033[1;23r") == 1
+    assert terminal.seen.count(b"fleetcc: 0 jobs") == 1
 
 
 def test_a_small_or_dumb_terminal_is_left_alone(user: User, agent: AgentEvents) -> None:

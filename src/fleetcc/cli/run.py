@@ -24,6 +24,7 @@ from fleetcc.jobserver.asking import asker
 from fleetcc.jobserver.channel import Channel
 from fleetcc.jobserver.fifo import FifoChannel
 from fleetcc.jobserver.makeflags import descriptors_of, jobserver_of, with_jobserver
+from fleetcc.jobserver.old_make import NAMES as MAKES
 from fleetcc.jobserver.pipe import PipeChannel
 from fleetcc.jobserver.serving import Jobserver
 from fleetcc.jobserver.tools import Kind, Tool, Way, reads_only_descriptors, recognise, with_count
@@ -32,6 +33,7 @@ from fleetcc.settings import Settings, load_settings
 Choice = Literal["auto", "fifo", "pipe", "none"]
 _LEVEL: Final = "CMAKE_BUILD_PARALLEL_LEVEL"
 _ASK_SECONDS: Final = 5.0
+_MARK: Final = "_FLEETCC_RUN"  # for a run within a run: the outer one has the terminal's last line
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ def command(
     clang and so on come first on PATH, because a Makefile that sets CC itself ignores the variable. What
     sets a build up and keeps what it finds: CMAKE_C_COMPILER_LAUNCHER and CMAKE_CXX_COMPILER_LAUNCHER for
     cmake, CC="fleetcc gcc" for configure and meson. --variables asks for the latter everywhere. Where ccache
-    is first, CCACHE_PREFIX is set and ccache calls fleetcc. A compiler that the build calls by its path is
-    not reached by links.
+    is on PATH, it calls fleetcc for what it lacks. A compiler that the build calls by its path is not reached
+    by links.
 
     The exit status is COMMAND's; 128 + n when signal n ended it.
 
@@ -90,32 +92,37 @@ def command(
     means = means_for(tool.kind)
     if masquerade is not None:
         means = Means.LINKS if masquerade else Means.VARIABLES
-    wraps_make = tool.way is Way.FIFO and reads_only_descriptors(ask("make"))
-    environment = with_compilers(environment, means, settings.state_dir, wraps_make=wraps_make)
+    old_makes = [name for name in MAKES if reads_only_descriptors(ask(name))] if tool.way is Way.FIFO else []
+    environment = with_compilers(environment, means, settings.state_dir, old_makes=old_makes)
     environment.setdefault("FLEETCC_BUILD", _build_name(words[0]))
     if environment.get("FLEETCC_DIR"):  # the build may go to other folders
         environment["FLEETCC_DIR"] = os.path.abspath(environment["FLEETCC_DIR"])
-    has_agent = _start_agent(settings, environment)
-    told = _told(words, tool, environment, settings)
+    is_outermost = environment.setdefault(_MARK, str(os.getpid())) == str(os.getpid())
+    is_alone = environment.get("FLEETCC_AGENT") in {"0", "no", "off", "false"}
+    has_agent = not is_alone and _start_agent(settings, environment)
+    told = _told(words, tool, environment, None if is_alone else settings)
     order = Order(
         command=told.command,
         environment=environment,
         build=environment["FLEETCC_BUILD"],
-        agent_dir=settings.agent_dir,
+        agent_dir=None if is_alone else settings.agent_dir,
         has_agent=has_agent,
-        shows_progress=progress is not False and can_keep_a_line(2, environment),
-        shows_summary=os.isatty(2) if summary is None else summary,
+        shows_progress=(is_outermost if progress is None else progress) and can_keep_a_line(2, environment),
+        shows_summary=(is_outermost and os.isatty(2)) if summary is None else summary,
     )
     raise SystemExit(_run(order, told))
 
 
-def _told(words: Sequence[str], tool: Tool, environment: dict[str, str], settings: Settings) -> _Told:
-    """Tell the tool how many jobs to run, in the way that it reads; changes the environment."""
+def _told(words: Sequence[str], tool: Tool, environment: dict[str, str], settings: Settings | None) -> _Told:
+    """Tell the tool how many jobs to run, in the way that it reads; changes the environment.
+
+    `settings` say which hosts there are; None: this machine is alone.
+    """
     processors = len(os.sched_getaffinity(0))
     if tool.way is Way.NOTHING:
         return _Told(words, processors)
     if tool.way is Way.COUNT:
-        count = asyncio.run(_fleet_slots(settings)) + processors
+        count = processors + (asyncio.run(_fleet_slots(settings)) if settings is not None else 0)
         if tool.kind is Kind.CMAKE_BUILD:
             environment[_LEVEL] = str(count)
         return _Told(with_count(words, tool.kind, count), processors)
@@ -169,9 +176,7 @@ def _build_name(program: str) -> str:
 
 
 def _start_agent(settings: Settings, environment: dict[str, str]) -> bool:
-    """Start one unless that is switched off; whether one runs."""
-    if environment.get("FLEETCC_AGENT") in {"0", "no", "off", "false"}:
-        return False
+    """Start one unless one runs; whether one runs."""
     try:
         start_agent(settings.agent_dir, environment)
     except FleetccError as error:  # the build is worth more: its launchers try again, or compile here

@@ -23,7 +23,8 @@ _LOOK_SECONDS: Final = 1.0
 _MOST_LOOKING: Final = 0.02  # of a processor's time, however many processes there are
 _PAINT_SECONDS: Final = 0.25
 _FIRST_EVENTS_SECONDS: Final = 0.3
-# An agent tells of a job's end in the next batch, after its launcher has been told.
+# An agent tells of a job in its next batch, 20 a second, after its launcher has been told.
+_BATCH_SECONDS: Final = 0.1
 _LAST_EVENTS_SECONDS: Final = 0.5
 
 
@@ -34,7 +35,7 @@ class Order:
     command: Sequence[str]
     environment: Mapping[str, str]
     build: str
-    agent_dir: str
+    agent_dir: str | None  # None: no agent is asked for anything
     has_agent: bool  # one runs, as far as is known
     shows_progress: bool
     shows_summary: bool
@@ -90,6 +91,8 @@ class Build:
         return status
 
     async def _follow(self) -> None:
+        if self._order.agent_dir is None:
+            return
         async with contextlib.aclosing(follow(self._order.agent_dir)) as events:
             async for event in events:
                 if event is None:
@@ -112,6 +115,8 @@ class Build:
             seconds = max(_LOOK_SECONDS, (time.thread_time() - before) / _MOST_LOOKING)
 
     async def _take_last_events(self) -> None:
+        if self._tally.has_begun:
+            await asyncio.sleep(_BATCH_SECONDS)
         while self._tally.running and await self._news_within(_LAST_EVENTS_SECONDS):
             pass
 

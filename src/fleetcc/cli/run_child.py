@@ -90,15 +90,26 @@ def _start(
             # A script without #!; shells run it, so do we.
             return subprocess.Popen(["/bin/sh", *command], env=environment, close_fds=False)
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        what = "command not found" if missing and "/" not in command[0] else error.strerror
-        status = NOT_FOUND if missing else NOT_EXECUTABLE
-        raise StartError(f"{printable(command[0])}: {what}", status) from error
+        what, status = _why_not_started(command[0], error)
+        raise StartError(f"{printable(command[0]) or repr('')}: {what}", status) from error
     except ValueError as error:  # a NUL
         raise StartError(f"{printable(command[0])}: {error}", NOT_FOUND) from error
     finally:
         for descriptor in inherited:
             os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
+
+
+def _why_not_started(program: str, error: OSError) -> tuple[str, int]:
+    """In words, and as the status of a shell."""
+    if not program:
+        return "command not found", NOT_FOUND
+    if not isinstance(error, FileNotFoundError):
+        return error.strerror or str(error), NOT_EXECUTABLE
+    if "/" not in program:
+        return "command not found", NOT_FOUND
+    if os.path.exists(program):
+        return "the interpreter that its first line or its header names does not exist", NOT_EXECUTABLE
+    return error.strerror or str(error), NOT_FOUND
 
 
 def _in_foreground() -> bool:

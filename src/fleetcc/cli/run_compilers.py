@@ -8,13 +8,13 @@ one would type.
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
-from fleetcc.cli.run_links import CCACHE, LAUNCHER, Found, find_compilers, find_launcher, make_folder
+from fleetcc.cli.run_ccache import CCACHE, ccache_variables
+from fleetcc.cli.run_links import LAUNCHER, Found, find_compilers, find_launcher, make_folder
 from fleetcc.errors import UsageError
-from fleetcc.jobserver.old_make import NAME as MAKE
 from fleetcc.jobserver.old_make import make_script
 from fleetcc.jobserver.tools import Kind
 from fleetcc.settings.values import shortened
@@ -43,9 +43,12 @@ def means_for(kind: Kind) -> Means:
 
 
 def with_compilers(
-    environment: Mapping[str, str], means: Means, state_dir: str, *, wraps_make: bool
+    environment: Mapping[str, str], means: Means, state_dir: str, *, old_makes: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The environment in which a build calls fleetcc. `wraps_make`: see old_make.py. Raises FleetccError."""
+    """The environment in which a build calls fleetcc. Raises FleetccError.
+
+    `old_makes`: names on PATH of makes that read descriptors only, see old_make.py.
+    """
     changed = dict(environment)
     path = environment.get("PATH") or os.defpath
     launcher = find_launcher(path)
@@ -54,11 +57,13 @@ def with_compilers(
     word = _word(launcher, path)
     if not word:  # it has to be on PATH, and its own folder may hold much else
         names[LAUNCHER], word = launcher, LAUNCHER
-    make = shutil.which(MAKE, path=path) if wraps_make else None
-    scripts = {MAKE: make_script(make)} if make is not None else {}
+    makes = ((name, shutil.which(name, path=path)) for name in old_makes)
+    scripts = {name: make_script(make) for name, make in makes if make is not None}
     if names or scripts:
         folder = make_folder(os.path.join(os.path.abspath(state_dir), FOLDER), names, scripts)
         changed["PATH"] = f"{folder}:{path}"
+        if means is Means.LINKS:
+            changed |= ccache_variables(environment, path, launcher, word, folder)
     uses_ccache = bool(found.by_ccache)
     for variable, standard in _COMPILERS.items():
         said = _words(variable, changed.get(variable, "")) or [_first_on(path, standard)]
@@ -66,8 +71,11 @@ def with_compilers(
         if _is_to_be_named(said[0], variable in changed, found, means):
             changed[variable] = f"{word} {changed.get(variable) or said[0]}"
     uses_ccache = uses_ccache or any(_is_ccache(changed.get(variable, "")) for variable in _CMAKE)
-    for variable in ("CCACHE_PREFIX",) if uses_ccache else _CMAKE:
-        changed.setdefault(variable, word)
+    if uses_ccache:
+        changed.setdefault("CCACHE_PREFIX", word)
+    else:
+        for variable in _CMAKE:
+            changed.setdefault(variable, word)
     return changed
 
 

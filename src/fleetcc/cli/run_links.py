@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fleetcc.cli.run_ccache import CCACHE
 from fleetcc.command.names import parse_compiler_name
 from fleetcc.errors import FleetccError
 from fleetcc.settings import printable
 
 LAUNCHER: Final = "fleetcc"
 _LAUNCHERS: Final = ("fleetcc", "distcc")
-CCACHE: Final = "ccache"
 
 
 def find_launcher(path: str) -> str:

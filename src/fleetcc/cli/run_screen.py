@@ -30,7 +30,8 @@ class LastLine:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._size = os.get_terminal_size(descriptor)
-        self._write("\n" + self._take())  # a new line first, in case the cursor is on the last
+        # One down first, in case the cursor is on the last line; not by "\n", which loses its column.
+        self._write("\033D" + self._take())
         self._before = signal.signal(signal.SIGWINCH, self._resized)
 
     @property

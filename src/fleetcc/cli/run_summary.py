@@ -18,6 +18,7 @@ class Tally:
         self._builds: dict[int, str] = {}  # of the jobs that have not ended
         self.by_reason: Counter[str] = Counter()
         self.failed = self.cancelled = self.lost = 0
+        self.has_begun = False  # an agent told anything
 
     @property
     def running(self) -> int:
@@ -26,6 +27,7 @@ class Tally:
 
     def take(self, event: Event) -> None:
         """This has happened; only the first event of a job says its build."""
+        self.has_begun = True
         match event:
             case Hello():
                 self._builds = {job.job: job.build for job in event.jobs}
@@ -38,6 +40,8 @@ class Tally:
 
     def lines(self) -> list[str]:
         """For people: how many ran where, and why here."""
+        if not self.has_begun:
+            return ["fleetcc: no agent ran, so everything was compiled here"]
         remote = self.by_reason[Reason.REMOTE.slug]
         local = Counter({slug: count for slug, count in self.by_reason.items() if slug != Reason.REMOTE.slug})
         first = f"fleetcc: {_jobs(remote + local.total())}: {remote} on hosts, {local.total()} here"

@@ -1,4 +1,4 @@
-"""A `make` to be found first on PATH, for the builds of ninja that call a make older than 4.4.
+"""A `make` or `gmake` to be found first on PATH, for the builds of ninja that call a make older than 4.4.
 
 Such a make stops at a jobserver that has a path. The script opens the named pipe and says the descriptor's
 number instead, so that both draw from one pool; everything else is left to the make found before.
@@ -6,7 +6,7 @@ number instead, so that both draw from one pool; everything else is left to the 
 
 from typing import Final
 
-NAME: Final = "make"
+NAMES: Final = ("make", "gmake")
 
 # One digit: dash knows no other. The name of the pipe holds nothing that a shell would expand.
 _SCRIPT: Final = """\

@@ -74,7 +74,10 @@ _GRAMMARS: Final[Mapping[Kind, Grammar]] = {
 _GNU_MAKE: Final = re.compile(r"GNU Make (\d+)\.(\d+)")
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 _MAKE_PROGRAM: Final = re.compile(r"^CMAKE_MAKE_PROGRAM:\w+=(.+)$", re.MULTILINE)
-_CALLS_MAKE: Final = re.compile(rb"/g?make[\s'\";]")  # by its path, so that no link on PATH is found first
+# By its path, so that no link on PATH is found first.
+_CALLS_MAKE: Final = re.compile(rb"/g?make(?=[\s'\";])")
+_BEFORE_PATH: Final = re.compile(rb"[\s'\";=&|(]")
+_LONGEST_PATH: Final = 4096
 _ALREADY: Final = "the command says how many jobs to run"
 
 
@@ -135,7 +138,8 @@ def _by_program(program: str, kind: Kind, command: Sequence[str], ask: Ask) -> t
         if make >= (4, 0):
             return Way.PIPE, "auth" if make >= (4, 2) else "fds"
     elif kind is Kind.NINJA and "samu" not in program and _version(says) >= (1, 13):
-        would_stop = reads_only_descriptors(ask("make")) and _calls_make(command)
+        # What cannot be asked, as `$dir/make`, is taken for the one on PATH.
+        would_stop = any(reads_only_descriptors(ask(make) or ask("make")) for make in _makes_called(command))
         return (Way.COUNT, "") if would_stop else (Way.FIFO, "auth")
     return Way.COUNT, ""
 
@@ -167,13 +171,17 @@ def _make_program(folder: str) -> str:
     return found[1] if found else ""
 
 
-def _calls_make(command: Sequence[str]) -> bool:
-    """Whether what ninja is to run names a make by its path."""
-    words = command[1:]
-    folder = options.value_of(words, options.NINJA, "C", ".")
-    name = options.value_of(words, options.NINJA, "f", "build.ninja")
+def _makes_called(command: Sequence[str]) -> list[str]:
+    """The paths of makes that ninja is to run."""
+    arguments = command[1:]
+    folder = options.value_of(arguments, options.NINJA, "C", ".")
+    name = options.value_of(arguments, options.NINJA, "f", "build.ninja")
     try:
         with open(os.path.join(folder, name), "rb") as file:
-            return _CALLS_MAKE.search(file.read()) is not None
+            text = file.read()
     except OSError:
-        return False
+        return []
+    # The end is looked for first: a pattern of the whole path takes seconds for a big project's file.
+    ends = (found.end() for found in _CALLS_MAKE.finditer(text))
+    paths = (_BEFORE_PATH.split(text[max(0, end - _LONGEST_PATH) : end])[-1] for end in ends)
+    return [os.fsdecode(path) for path in dict.fromkeys(paths)]

@@ -27,10 +27,10 @@ class World:
             path.write_text("#!/bin/sh\n")
             path.chmod(0o755)
 
-    def told(self, means: Means, *, wraps_make: bool = False, **variables: str) -> dict[str, str]:
+    def told(self, means: Means, *, old_makes: tuple[str, ...] = (), **variables: str) -> dict[str, str]:
         """What has changed."""
         before = {"PATH": str(self.bin), **variables}
-        after = with_compilers(before, means, str(self.root / "state"), wraps_make=wraps_make)
+        after = with_compilers(before, means, str(self.root / "state"), old_makes=old_makes)
         return {name: value for name, value in after.items() if before.get(name) != value}
 
 
@@ -100,9 +100,31 @@ def test_where_ccache_is_first_its_links_stay_first(world: World) -> None:
     told = world.told(LINKS, PATH=path)
     folder, _, rest = told.pop("PATH").partition(":")
     assert (sorted(os.listdir(folder)), rest) == (["c++", "cc"], path)
-    assert told == {"CCACHE_PREFIX": "fleetcc"}
+    assert told == {"CCACHE_PREFIX": "fleetcc", "CCACHE_PATH": f"{path}:{folder}"}
     told = world.told(VARIABLES, PATH=path, CC="gcc")
     assert told == {"CXX": "fleetcc c++", "CCACHE_PREFIX": "fleetcc"}
+
+
+def test_ccache_that_a_makefile_calls_finds_the_compilers_behind_our_links(world: World) -> None:
+    world.add("ccache")
+    told = world.told(LINKS)
+    folder = told.pop("PATH").partition(":")[0]
+    ours = {"CCACHE_PREFIX": "fleetcc", "CCACHE_PATH": f"{world.bin}:{folder}"}
+    assert told == ours | CMAKES
+    assert world.told(LINKS, CCACHE_PATH="")["CCACHE_PATH"] == ours["CCACHE_PATH"]  # empty is unset to ccache
+    assert "CCACHE_PATH" not in world.told(VARIABLES)  # no links there
+
+
+def test_where_ccache_looks_stays_the_users_choice(world: World) -> None:
+    world.add("ccache")
+    launcher = f"{world.bin}/fleetcc"  # by name ccache might not find it
+    told = world.told(LINKS, CCACHE_PATH="/opt/gcc/bin")
+    assert {name for name in told if name.startswith("CCACHE")} == {"CCACHE_PREFIX"}
+    assert told["CCACHE_PREFIX"] == launcher
+    (world.bin / "ccache").write_text('#!/bin/sh\n[ "$1 $2" = "--get-config path" ] && echo /opt/gcc/bin\n')
+    told = world.told(LINKS)
+    assert ("CCACHE_PATH" in told, told["CCACHE_PREFIX"]) == (False, launcher)
+    assert "CCACHE_PREFIX" not in world.told(LINKS, CCACHE_PREFIX="distcc")
 
 
 def test_a_launcher_that_is_not_on_path_is_named_by_its_path(world: World) -> None:
@@ -125,9 +147,10 @@ def test_a_path_that_a_variable_cannot_hold_becomes_a_link(
 
 
 def test_an_old_make_is_wrapped_where_asked(world: World) -> None:
-    world.add("make")
-    folder = world.told(VARIABLES, wraps_make=True)["PATH"].partition(":")[0]
-    assert os.listdir(folder) == ["make"]
+    world.add("make", "gmake")
+    folder = world.told(VARIABLES, old_makes=("make", "gmake"))["PATH"].partition(":")[0]
+    assert sorted(os.listdir(folder)) == ["gmake", "make"]
+    assert f"exec '{world.bin}/gmake'" in Path(folder, "gmake").read_text()
     assert f"exec '{world.bin}/make'" in Path(folder, "make").read_text()
 
 

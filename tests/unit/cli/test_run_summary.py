@@ -18,7 +18,12 @@ def told(*events: Any) -> list[str]:
 
 
 def test_no_job() -> None:
-    assert told() == ["fleetcc: 0 jobs: 0 on hosts, 0 here"]
+    hello = Hello(source="agent", program="", pid=1, time=1.0, local=Local(time=1.0))
+    assert told(hello) == ["fleetcc: 0 jobs: 0 on hosts, 0 here"]
+
+
+def test_no_agent() -> None:
+    assert told() == ["fleetcc: no agent ran, so everything was compiled here"]
 
 
 def test_only_the_first_event_of_a_job_says_its_build() -> None:

@@ -122,20 +122,25 @@ def test_a_folder_that_cmake_has_not_set_up_is_like_make(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("rule", "make", "way"),
+    ("rule", "on_path", "by_path", "way"),
     [
-        ("cd sub && /usr/bin/make all", OLD, Way.COUNT),
-        ("cd sub && /usr/bin/make all", NEW, Way.FIFO),
-        ("cd sub && make all", OLD, Way.FIFO),  # the script of old_make is found first
-        ("/usr/bin/cmake -E touch x", OLD, Way.FIFO),
-        ("cc -c sub/make.c", OLD, Way.FIFO),
+        ("cd sub && /usr/bin/make all", OLD, OLD, Way.COUNT),
+        ("cd sub && /usr/bin/make all", NEW, NEW, Way.FIFO),
+        ("cd sub && MAKE='/usr/bin/make' x", NEW, OLD, Way.COUNT),
+        ("cd sub && /usr/bin/make all", OLD, NEW, Way.FIFO),
+        ("cd sub && $dir/make all", OLD, "", Way.COUNT),  # cannot be asked: as the one on PATH
+        ("cd sub && make all", OLD, OLD, Way.FIFO),  # the script of old_make is found first
+        ("/usr/bin/cmake -E touch x", OLD, OLD, Way.FIFO),
+        ("cc -c sub/make.c", OLD, OLD, Way.FIFO),
     ],
 )
 def test_ninja_gets_a_count_where_an_old_make_would_stop(
-    tmp_path: Path, rule: str, make: str, way: Way
+    tmp_path: Path, rule: str, on_path: str, by_path: str, way: Way
 ) -> None:
     (tmp_path / "build.ninja").write_text(f"rule r\n  command = {rule}\n")
-    assert told(f"ninja -C {tmp_path}", make=make, ninja=NINJA).way is way
+    says = {"ninja": NINJA, "make": on_path, "/usr/bin/make": by_path}
+    command = ["ninja", "-C", str(tmp_path)]
+    assert recognise(command, lambda program: says.get(program, "")).way is way
 
 
 def test_only_some_makes_stop_at_a_named_pipe() -> None:
