@@ -72,13 +72,13 @@ async def test_hosts_jobs_and_reasons_are_shown_as_they_change(browser: Browser)
         await browser.until(ROWS.format("ended-table") + ".length === 2")
         ended = await rows(browser, "ended-table")
         assert [row[:5] for row in ended] == [
-            ["main.c", "failed", "here, slot 2", "linking", "2.4 s"],
+            ["main.c", "failed, status 1", "here, slot 2", "linking", "2.4 s"],
             ["src/parse/lexer.cc", "done", "build2, slot 1", "remote", "2.4 s"],
         ]
         await browser.until(ROWS.format("host-table") + "[3][1].includes('connection refused')")
         hosts = {row[0]: row[1:] for row in await rows(browser, "host-table")}
-        assert hosts["build2"][:4] == ["up", "0 of 2", "1", "0"]
-        assert hosts["here (this machine)"][:4] == ["up", "0 of 4", "0", "1"]
+        assert hosts["build2"][:4] == ["up", "0 jobs on 2", "1", "0"]
+        assert hosts["here (this machine)"][:4] == ["up", "0 jobs on 4", "0", "1"]
         assert hosts["build3"][0] == "down, left alone 4.0 s: connection refused"
         await browser.until(ROWS.format("reason-table") + ".length === 1")
         [[count, reason, text]] = await rows(browser, "reason-table")
@@ -153,6 +153,34 @@ async def test_a_host_has_a_page_of_its_own(browser: Browser) -> None:
         await browser.go(f"{url}#/host/nobody%2F%25")
         await browser.until("document.getElementById('place').innerText === 'No host of this name is known.'")
         assert await browser.run("return document.getElementById('title').innerText") == "nobody/%"
+
+
+async def test_a_client_that_nobody_has_seen_is_told(browser: Browser) -> None:
+    async with serve_page(Fleet(source="server")) as url:
+        await browser.go(f"{url}#/client/nobody")
+        await browser.until("document.getElementById('place').innerText.startsWith('No job of this client')")
+
+
+async def test_on_a_phone_tables_scroll_in_their_frames_and_nothing_overlaps(browser: Browser) -> None:
+    fleet = Fleet()
+    async with serve_page(fleet) as url:
+        await browser.devtools(
+            "Emulation.setDeviceMetricsOverride", width=375, height=812, deviceScaleFactor=1, mobile=True
+        )
+        await browser.go(url)
+        await browser.until("document.body.dataset.state === 'live'")
+        busy_build(fleet, rounds=2)
+        await browser.until(ROWS.format("host-table") + ".length === 5")
+
+        assert await browser.run("return document.documentElement.scrollWidth") == 375
+        assert await browser.run(
+            "return [...document.querySelectorAll('th')].filter((cell) => cell.offsetParent"
+            " && cell.scrollWidth > cell.clientWidth).map((cell) => cell.innerText)"
+        ) == []  # fmt: skip
+        assert await browser.run(
+            "const [title, find] = ['ended-title', 'find'].map((id) => document.getElementById(id));"
+            "return title.getBoundingClientRect().bottom <= find.getBoundingClientRect().top"
+        )
 
 
 async def test_the_timeline_tells_of_each_job_to_pointer_and_keys(browser: Browser) -> None:

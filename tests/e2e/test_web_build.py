@@ -58,7 +58,8 @@ async def test_a_build_is_watched_from_before_its_agent_until_after_it(
             assert {row[1] for row in jobs} == {"done"}
             ran_there = sum(row[2].startswith(f"{host}, slot ") for row in jobs)
             assert {row[3] for row in jobs if row[2].startswith(host)} == {"remote"}
-            found = f"find((row) => row[0] === {host!r} && row[3] === '{ran_there}' && row[2] === '0 of 3')"
+            is_so = f"row[0] === {host!r} && row[3] === '{ran_there}' && row[2] === '0 jobs on 3'"
+            found = f"find((row) => {is_so})"
             assert (await browser.until(f"{ROWS.format('host-table')}.{found}"))[1] == "up"
             assert ran_there > 0
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from fleetcc.monitor.events import Hello, Host, Job, Local
+from tests.interop.sandbox_support import compile_helper, compile_program, open_folder
 from tests.support.fleet_client import ARGV as FLEET_ARGV
 from tests.support.fleet_client import NO_COMPILER, ClosedError, connect
+from tests.support.replica_client import WORK, open_replica
 from tests.support.scraping import ask, read_stats, scrape, snapshot, watching
 from tests.support.servers import (
     FLEETCCD,
@@ -70,6 +72,29 @@ def seen(tmp_path):
     with stopping(server):
         yield Seen(server, compilers, http, stats)
         assert "Traceback" not in server.log
+
+
+# -- names that clients choose
+
+
+def test_a_program_of_any_name_leaves_the_answers_whole(tmp_path):
+    program, http, stats = tmp_path / "program", free_port(), free_port()
+    compile_program(program)
+    basename = r"'g\n<distccstats>\udcff'"
+    hostile = WORK + b"/g\n<distccstats>\xff"
+    with open_folder() as folder:
+        compile_helper(folder / "fleetcc-sandbox")
+        server = start_fleetccd(
+            folder / "server", "--http", str(http), "--stats-port", str(stats),
+            environment={"FLEETCCD_PATH": "/nonexistent", "FLEETCC_SANDBOX": str(folder / "fleetcc-sandbox")},
+        )  # fmt: skip
+        with stopping(server), open_replica(server, program) as client:
+            client.put({hostile: program.read_bytes()}, executable=True)
+            assert client.run(b"write", WORK + b"/out", b"x", program=hostile).status == 0
+
+            told = read_stats(stats).partition("<distccstats>\n")[2].splitlines()
+            assert [line.split(" ")[0] for line in told] == [*STATS_FIELDS, "</distccstats>"]
+            assert [line for line in told if "compiler" in line] == [f"dcc_longest_job_compiler {basename}"]
 
 
 # -- metrics

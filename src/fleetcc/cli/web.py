@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _ADDRESS: Final = "127.0.0.1"
 _AGAIN_SECONDS: Final = 0.5  # an agent starts with the next compile; then the page shall show it soon
 _CHUNK: Final = 1 << 16
-_SHUTDOWN_SECONDS: Final = 1.0
 
 
 @click.command(name="web")
@@ -94,14 +93,12 @@ async def _serve(agent_dir: str, port: int, *, opens: bool) -> None:
 
 async def _runner(agent_dir: str) -> "web.AppRunner":
     try:
-        from aiohttp import web  # noqa: PLC0415 - an extra
-
-        from fleetcc.monitor.web.server import make_app  # noqa: PLC0415
+        from fleetcc.monitor.web.server import make_app, make_runner  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise UsageError("fleetcc web needs aiohttp: pip install 'fleetcc[web]'") from error
     app = make_app(AgentSource(agent_dir))
     app.middlewares.insert(0, _own_user_only())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = make_runner(app)
     await runner.setup()
     return runner
 
@@ -114,8 +111,10 @@ async def _listen(runner: "web.AppRunner", port: int) -> str:
     try:
         await site.start()
     except OSError as error:
+        # asyncio's own words name the address once more.
+        why = os.strerror(error.errno) if error.errno else error
         raise _BindError(
-            f"cannot listen on {_ADDRESS}:{port}: {error.strerror or error}; --port 0 takes any free port"
+            f"cannot listen on {_ADDRESS}:{port}: {why}; --port 0 takes any free port"
         ) from error
     return f"http://{_ADDRESS}:{runner.addresses[0][1]}/"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from fleetcc.monitor.web.server import BusSource, make_app
+from fleetcc.monitor.web.server import BusSource, make_app, make_runner
 from fleetcc.server.access import AccessList, peer_address
 from fleetcc.server.metrics import make_registry
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _METHODS: Final = ("GET", "HEAD")
-# Whoever watches is told at once that the server leaves; nobody else has much to be waited for.
-_SHUTDOWN_SECONDS: Final = 1.0
 
 
 class _Numbers:
@@ -67,12 +65,7 @@ async def served(
 
     `names`: what a browser may call this machine, beside its addresses.
     """
-    runner = web.AppRunner(
-        _app(service, names),
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=_SHUTDOWN_SECONDS,
-    )
+    runner = make_runner(_app(service, names))
     await runner.setup()
     try:
         for sock in sockets:

@@ -63,7 +63,7 @@ def test_one_frame_has_hosts_jobs_and_reasons(run, agent, arguments):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "agent fleetcc 0.1.0, pid 7"
-    assert lines[1].startswith("66 jobs  2 of 6 slots on 1 host  0 waiting")
+    assert lines[1].startswith("66 jobs  2 on 2 hosts with 6 slots  0 waiting")
     assert "b1         ▲··■          2/4   1.25       0" in lines
     assert any(line.startswith("compiling     b1/3") and line.endswith("a.cc") for line in lines)
     assert "     4  linking                 calls the linker: there is no -c or -S" in lines

@@ -53,6 +53,7 @@ async def test_only_whole_lines_are_passed_on(tmp_path: Path) -> None:
 def test_without_aiohttp_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEETCC_DIR", str(tmp_path / "agent"))
     monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "fleetcc.monitor.web.server", raising=False)
     with pytest.raises(UsageError, match=r"^fleetcc web needs aiohttp: pip install 'fleetcc\[web\]'$"):
         command.main(["--no-browser"], standalone_mode=False)
 
@@ -62,7 +63,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            FleetccError, match=rf"^cannot listen on 127\.0\.0\.1:{port}: .*--port 0"
+            FleetccError, match=rf"^cannot listen on 127\.0\.0\.1:{port}: Address already in use; --port 0"
         ) as caught:
             command.main(["--no-browser", "--port", str(port)], standalone_mode=False)
     assert caught.value.exit_code is ExitCode.BIND_FAILED

@@ -20,7 +20,7 @@ from fleetcc.monitor.top.details import host_details, job_details, reason_detail
 from fleetcc.monitor.top.details_screen import Details, help_rows
 from fleetcc.monitor.top.feed import Connect, Feed
 from fleetcc.monitor.top.host_rows import host_heading, host_rows
-from fleetcc.monitor.top.job_rows import Look, chosen_jobs, job_heading, job_row
+from fleetcc.monitor.top.job_rows import Look, chosen_jobs, job_heading, job_row, jobs_in_all
 from fleetcc.monitor.top.pane import Content, Pane
 from fleetcc.monitor.top.rows import DRAWN, Row, reason_heading, reason_rows
 from fleetcc.monitor.top.summary import Traffic, summary_rows
@@ -121,7 +121,7 @@ class Top(App[FleetccError | None]):
         picture, now = self._now()
         jobs = chosen_jobs(picture, self._look)
         return Content(
-            job_heading(self._look, len(jobs), len(picture.jobs), most),
+            job_heading(self._look, len(jobs), jobs_in_all(picture, self._look), most),
             [str(job.job) for job in jobs],
             lambda number: job_row(jobs[number], now, most),
         )

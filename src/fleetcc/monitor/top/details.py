@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from fleetcc.monitor.amounts import bytes_text, jobs_text, seconds_text
+from fleetcc.monitor.log import status_text
 from fleetcc.monitor.picture import HERE, HostView, JobView
 from fleetcc.monitor.top.host_rows import trouble
 from fleetcc.monitor.top.rows import REASONS, Row
@@ -30,7 +31,7 @@ def host_details(view: HostView, now: float, most: int) -> list[Row]:
     fields = [
         ("state", trouble(view)),
         ("server", event.server),
-        ("slots", f"{view.running} of {event.slots} taken"),
+        ("slots", f"{event.slots}, and {jobs_text(view.running)} there"),
         ("speed", f"{event.speed:.2f} (1 is ordinary)" if event.speed else "not known yet"),
         ("takes files", "" if event.host == HERE else "yes" if event.takes_files else "no"),
         ("done", f"{jobs_text(view.done)}; its slots were taken for {seconds_text(busy)}, together"),
@@ -80,7 +81,7 @@ def _compiler(job: JobView) -> str:
         f"{seconds_text(job.run_seconds)} elapsed" if job.run_seconds else "",
         f"{seconds_text(job.cpu_seconds)} of a processor" if job.cpu_seconds else "",
         f"{bytes_text(job.peak_bytes)} of memory" if job.peak_bytes else "",
-        f"wait status {job.status}" if job.status > 0 else "",
+        status_text(job.status) if job.status > 0 else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from fleetcc.monitor.amounts import jobs_text
-from fleetcc.monitor.cells import pad, width
+from fleetcc.monitor.cells import cut, pad, width
 from fleetcc.monitor.picture import HERE, HostView, JobView, Picture
 from fleetcc.monitor.progress import short_name
 from fleetcc.monitor.top.rows import Glyphs, Piece, Row, age_tone, heading, short_seconds
@@ -13,7 +13,7 @@ from fleetcc.settings import printable
 
 _LEAST_LANES: Final = 8
 _LONGEST_NAME: Final = 20
-_COUNTS: Final = "{:>9} {:>6} {:>7}"  # taken/slots, speed, done
+_COUNTS: Final = "{:>9} {:>6} {:>7}"  # jobs/slots, speed, done
 _COUNTS_WIDTH: Final = 24
 
 
@@ -21,7 +21,7 @@ def host_heading(picture: Picture, most: int) -> Row:
     """Names of the columns."""
     lanes = pad("slots", _lane_width(picture, most))
     return heading(
-        pad("host", _name_width(picture)) + "  " + lanes + _COUNTS.format("taken", "speed", "done"), most
+        pad("host", _name_width(picture)) + "  " + lanes + _COUNTS.format("jobs", "speed", "done"), most
     )
 
 
@@ -29,15 +29,16 @@ def host_rows(picture: Picture, now: float, most: int, glyphs: Glyphs) -> list[R
     """This machine first, then the hosts by name; one of many slots takes several rows."""
     views = sorted(picture.hosts.values(), key=lambda view: (view.event.host != HERE, view.event.host))
     name, lanes = _name_width(picture), _lane_width(picture, most)
-    return [row for view in views for row in _host(view, now, name, lanes, glyphs)]
+    return [row for view in views for row in _host(view, now, most, name, lanes, glyphs)]
 
 
 def trouble(view: HostView) -> str:
     """Why a host that is not up is not, and when that may change."""
     event = view.event
     left = sum(1 for _ in view.jobs())
+    why = printable(event.why.removeprefix(f"{event.host}: "))  # who it is about is said already
     parts = [
-        f"{event.state}: {printable(event.why)}" if event.why else event.state,
+        f"{event.state}: {why}" if why else event.state,
         f"tried again after {short_seconds(event.pause)} s" if event.pause else "",
         f"still with {jobs_text(left)}" if left and event.state != "up" else "",
     ]
@@ -54,11 +55,11 @@ def _lane_width(picture: Picture, most: int) -> int:
     return max(_LEAST_LANES, min(needed, most - _name_width(picture) - 2 - _COUNTS_WIDTH))
 
 
-def _host(view: HostView, now: float, name: int, lanes: int, glyphs: Glyphs) -> Iterator[Row]:
+def _host(view: HostView, now: float, most: int, name: int, lanes: int, glyphs: Glyphs) -> Iterator[Row]:
     event = view.event
     title: Piece = (pad(short_name(event.host), name) + "  ", "good" if event.state == "up" else "bad")
     if event.state != "up":
-        yield Row(event.host, (title, (trouble(view), "bad")))
+        yield Row(event.host, (title, (cut(trouble(view), most - name - 2), "bad")))
         return
     cells = [_cell(job, now, glyphs) for job in (*view.lanes, *view.waiting.values())]
     speed = f"{event.speed:.2f}" if event.speed else ""

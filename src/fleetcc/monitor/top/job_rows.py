@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, Final
 
 from fleetcc.monitor.amounts import jobs_text
-from fleetcc.monitor.cells import cut, cut_left, pad, width
+from fleetcc.monitor.cells import cut_left, pad, width
 from fleetcc.monitor.picture import JobView, Picture
 from fleetcc.monitor.progress import short_name
 from fleetcc.monitor.top.rows import Piece, Row, age_tone, heading, short_seconds
@@ -20,8 +20,8 @@ ORDERS: Final[dict[str, Callable[[JobView], Any]]] = {
 }
 _MOST_ENDED: Final = 200
 _COLUMNS: Final = "{:<13} {} {:>6} {:>6}  "  # state, host and slot, seconds, predicted seconds
-_WHERE: Final = 15
-_COLUMNS_WIDTH: Final = 45
+_WHERE: Final = (15, 26)  # at least, at most
+_OTHER_COLUMNS: Final = 30
 _LEAST_LABEL: Final = 10
 _LEAST_DIRECTORY: Final = 12
 _STATE_TONES: Final = {
@@ -60,6 +60,12 @@ def chosen_jobs(picture: Picture, look: Look) -> list[JobView]:
     return [job for job in jobs if _has(job, words)]
 
 
+def jobs_in_all(picture: Picture, look: Look) -> int:
+    """How many there would be to choose from without words."""
+    ended = min(_MOST_ENDED, len(picture.finished)) if look.with_ended else 0
+    return len(picture.jobs) + ended
+
+
 def _has(job: JobView, words: list[str]) -> bool:
     texts = (job.state, job.host, job.label, job.directory, job.build, job.client, job.mode, job.reason)
     whole = " ".join(texts).casefold()
@@ -72,26 +78,32 @@ def job_heading(look: Look, shown: int, of: int, most: int) -> Row:
         f"{shown} of {jobs_text(of)}, with {printable(' '.join(look.words))}" if look.words else jobs_text(of)
     )
     ended = ", ended too" if look.with_ended else ""
-    names = _COLUMNS.format("state", pad("host/slot", _WHERE), "s", "of")
+    names = _COLUMNS.format("state", pad("host/slot", _where_width(most)), "s", "of")
     return heading(f"{names}{count}, {look.order}{ended}", most)
 
 
 def job_row(job: JobView, now: float, most: int) -> Row:
     """One job: state, where, how long, of how much predicted, what, why here."""
     slot = f"/{job.slot}" if job.slot >= 0 else ""
-    where = cut(short_name(job.host), _WHERE - len(slot)) + slot if job.host else ""
+    room = _where_width(most)
+    where = cut_left(short_name(job.host), room - len(slot)) + slot if job.host else ""
     expected = short_seconds(job.predicted) if job.predicted else ""
     age = job.age(now)
     return Row(
         str(job.job),
         (
-            (pad(job.state, 14), _STATE_TONES.get(job.state, "plain")),
-            (pad(where, _WHERE + 1), "plain"),
+            (pad(job.state, 14), "bad" if job.status > 0 else _STATE_TONES.get(job.state, "plain")),
+            (pad(where, room + 1), "plain"),
             (f"{short_seconds(age):>6}", age_tone(age) if job.ended is None else "dim"),
             (f" {expected:>6}  ", "dim"),
-            *_what(job, max(0, most - _COLUMNS_WIDTH)),
+            *_what(job, max(0, most - room - _OTHER_COLUMNS)),
         ),
     )
+
+
+def _where_width(most: int) -> int:
+    least, widest = _WHERE
+    return max(least, min(widest, most // 5 - 1))
 
 
 def _what(job: JobView, room: int) -> tuple[Piece, ...]:

@@ -83,9 +83,9 @@ def _who(picture: Picture) -> list[Piece]:
 
 def _jobs(picture: Picture, now: float, *, rates: bool) -> list[Piece]:
     remote = [view for name, view in picture.hosts.items() if name != HERE]
-    busy = [view for view in remote if any(view.jobs())]
-    running = sum(1 for view in busy for _ in view.jobs())
-    slots = sum(view.event.slots for view in remote if view.event.state == "up")
+    running = sum(1 for view in remote for _ in view.jobs())
+    up = [view.event for view in remote if view.event.state == "up"]
+    slots = sum(event.slots for event in up)
     here = sum(1 for job in picture.placed() if job.host == HERE)
     waiting = sum(1 for _ in picture.unplaced())
     uploading = sum(job.state == "uploading" for job in picture.jobs.values())
@@ -94,7 +94,7 @@ def _jobs(picture: Picture, now: float, *, rates: bool) -> list[Piece]:
     return [
         (jobs_text(picture.total), "number"),
         *lately,
-        (f"{running} of {slots} slots on {len(busy)} host{'s' * (len(busy) != 1)}", "good"),
+        (f"{running} on {len(up)} host{'s' * (len(up) != 1)} with {slots} slots", "good"),
         (f"{waiting} waiting", "warn" if waiting else "plain"),
         (f"{here} here", "plain"),
         *failed,

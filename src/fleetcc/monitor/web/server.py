@@ -17,10 +17,13 @@ from fleetcc.monitor.web.snapshot import take_snapshot
 from fleetcc.monitor.web.source import BusSource, Source
 from fleetcc.monitor.web.stream import send_events
 
-__all__ = ["BusSource", "Source", "make_app"]
+__all__ = ["BusSource", "Source", "make_app", "make_runner"]
 
 MOST_STREAMS: Final = 64  # browsers that watch at the same time
 _SNAPSHOT_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 20.0
+# Whoever watches is told at once that it ends; nobody else has much to be waited for.
+_SHUTDOWN_SECONDS: Final = 1.0
 
 
 def make_app(
@@ -41,6 +44,13 @@ def make_app(
     app.router.add_get("/reasons.json", pages.reasons)
     app.router.add_get("/snapshot.json", pages.snapshot)
     return app
+
+
+def make_runner(app: web.Application, *, idle_seconds: float = _IDLE_SECONDS) -> web.AppRunner:
+    """To be set up. A connection that asks for nothing for so long, or never says all of it, is closed."""
+    return web.AppRunner(
+        app, access_log=None, keepalive_timeout=idle_seconds, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
 
 
 class _Pages:

@@ -67,9 +67,9 @@ async def test_everything_has_its_place_on_eighty_columns(tmp_path):
 
         assert screen(pilot) == [
             "agent fleetcc 0.1.0, pid 7  build b-17",
-            "72 jobs  0.1 jobs/s  3 of 6 slots on 2 hosts  1 waiting  1 here  1 uploading",
+            "72 jobs  0.1 jobs/s  3 on 2 hosts with 6 slots  1 waiting  1 here  1 uploading",
             "sent 1.9 MB, 1.9 MB/s  received 2.9 KB, 2.9 KB/s  load 1.5  3.0 GB free",
-            "host       slots       taken  speed    done",
+            "host       slots        jobs  speed    done",
             "localhost  ■·            1/2              0",
             "b1         ■■··          2/4   1.25       1",
             "b2         ▲·            1/2   0.50       0",

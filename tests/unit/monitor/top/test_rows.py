@@ -9,7 +9,7 @@ from fleetcc.monitor.events import Host, Job, Local, Lost
 from fleetcc.monitor.picture import Picture
 from fleetcc.monitor.top.details import host_details, job_details, reason_details
 from fleetcc.monitor.top.host_rows import host_heading, host_rows
-from fleetcc.monitor.top.job_rows import ORDERS, Look, chosen_jobs, job_heading, job_row
+from fleetcc.monitor.top.job_rows import ORDERS, Look, chosen_jobs, job_heading, job_row, jobs_in_all
 from fleetcc.monitor.top.rows import DRAWN, PLAIN, age_tone, reason_heading, reason_rows, short_seconds
 from fleetcc.monitor.top.summary import Traffic, summary_rows
 from tests.support.event_agent import START, a_hello, some_jobs
@@ -35,7 +35,7 @@ def numbers(jobs) -> list[int]:
 
 def test_hosts_are_drawn_with_a_cell_for_each_slot(picture):
     assert texts([host_heading(picture, 80), *host_rows(picture, NOW, 80, PLAIN)]) == [
-        "host       slots       taken  speed    done",
+        "host       slots        jobs  speed    done",
         "localhost  #.            1/2              0",
         "b1         ##..          2/4   1.25       1",
         "b2         ^.            1/2   0.50       0",
@@ -68,6 +68,15 @@ def test_uploads_beyond_the_slots_are_drawn_behind_them(picture):
     assert "b2         ^.^           1/2   0.50" in texts(host_rows(picture, NOW, 80, PLAIN))[2]
 
 
+def test_why_a_host_is_down_names_it_once_and_is_cut_to_the_row(picture):
+    why = "b1:3632: cannot connect to b1 port 3632: Connection refused"
+    picture.take(Host(host="b1:3632", time=NOW, state="down", slots=4, why=why))
+
+    assert (
+        texts(host_rows(picture, NOW, 50, PLAIN))[1] == "b1         down: cannot connect to b1 port 3632: …"
+    )
+
+
 def test_a_host_that_left_tells_whom_it_still_has(picture):
     picture.take(Host(host="b1:3632", time=NOW, state="draining", slots=4))
 
@@ -84,6 +93,31 @@ def test_a_job_is_one_line(picture):
         "compiling     localhost/0        1.0         app  linking",
         "waiting                          1.0         ui/later.cc",
     ]
+
+
+def test_a_host_has_more_room_on_a_wide_screen():
+    picture = Picture()
+    picture.take(a_hello())
+    picture.take(Job(job=1, time=NOW, state="compiling", host="192.168.100.101:4501", slot=12))
+    job = picture.jobs[1]
+
+    assert job_row(job, NOW, 80).text.split()[1] == "…00.101:4501/12"
+    assert job_row(job, NOW, 120).text.split()[1] == "192.168.100.101:4501/12"
+
+
+def test_a_compiler_that_found_errors_is_seen_among_the_ended(picture):
+    picture.take(Job(job=1, time=NOW, state="done", status=256))
+    picture.take(Job(job=2, time=NOW, state="done", status=0))
+    *_, bad, good = picture.finished
+
+    assert [job_row(job, NOW, 80).pieces[0][1] for job in (bad, good)] == ["bad", "dim"]
+    assert any("exit status 1" in row for row in texts(job_details(bad, NOW, 80)))
+
+
+def test_jobs_that_have_ended_count_when_they_are_shown(picture):
+    picture.take(Job(job=4, time=NOW, state="failed"))
+
+    assert [jobs_in_all(picture, Look(with_ended=ended)) for ended in (False, True)] == [4, 6]
 
 
 def test_long_names_keep_their_ends_and_the_reason_stays_whole(picture):
@@ -158,7 +192,7 @@ def test_the_summary_tells_counts_rates_and_bytes(picture):
     who, jobs, sizes = texts(summary_rows(picture, NOW, (2048.0, 100.0), 110, note="PAUSED"))
 
     assert who == "agent fleetcc 0.1.0, pid 7  build b-17" + "lost 12 events  PAUSED".rjust(72)
-    assert jobs == "72 jobs  0.1 jobs/s  3 of 6 slots on 2 hosts  1 waiting  1 here  1 uploading"
+    assert jobs == "72 jobs  0.1 jobs/s  3 on 2 hosts with 6 slots  1 waiting  1 here  1 uploading"
     assert sizes.split("  ") == [
         "sent 1.9 MB, 2.0 KB/s", "received 2.9 KB, 100 B/s", "limited by load", "load 9.5", "3.0 GB free",
         "store 5.0 GB",
@@ -168,7 +202,7 @@ def test_the_summary_tells_counts_rates_and_bytes(picture):
 def test_without_traffic_there_are_no_rates(picture):
     _, jobs, sizes = texts(summary_rows(picture, NOW, None, 100))
 
-    assert jobs.startswith("72 jobs  3 of 6")
+    assert jobs.startswith("72 jobs  3 on 2 hosts with 6 slots")
     assert sizes.startswith("sent 1.9 MB  received 2.9 KB")
 
 
@@ -178,7 +212,7 @@ def test_trouble_stands_for_who_tells():
     )
 
     assert rows[0] == "no agent serves /run/x; the first compi…"
-    assert rows[1].startswith("0 jobs  0 of 0 slots on 0 hosts")
+    assert rows[1].startswith("0 jobs  0 on 0 hosts with 0 slots")
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.integers(0, 120))
@@ -254,7 +288,7 @@ def test_details_wrap_what_is_long(picture):
 def test_details_of_a_host_and_of_a_reason(picture):
     rows = texts(host_details(picture.hosts["b1:3632"], NOW, 80))
     assert rows[:4] == [
-        "b1:3632", "state       up", "server      fleetccd 0.1.0", "slots       2 of 4 taken",
+        "b1:3632", "state       up", "server      fleetccd 0.1.0", "slots       4, and 2 jobs there",
     ]  # fmt: skip
     assert "done        1 job; its slots were taken for 19.0 s, together" in rows
     assert "jobs        core/main.cc, core/parse.cc" in rows

@@ -13,7 +13,7 @@ from fleetcc.model import Reason
 from fleetcc.monitor.bus import MOST_LINES
 from fleetcc.monitor.events import Hello, Job, Lost, decode, encode
 from fleetcc.monitor.web.guard import HEADERS
-from fleetcc.monitor.web.server import BusSource, make_app
+from fleetcc.monitor.web.server import BusSource, make_app, make_runner
 from tests.support.web_page import Fleet
 
 PATHS = ("/", "/static/main.js", "/static/style.css", "/events", "/reasons.json", "/snapshot.json")
@@ -44,6 +44,39 @@ async def test_every_answer_has_the_headers_that_keep_other_sites_out(path) -> N
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "])
+async def test_who_never_asks_is_not_kept(said) -> None:
+    runner = make_runner(make_app(BusSource(Fleet().bus.watch)), idle_seconds=0.05)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+        writer.write(said)
+        assert await reader.read() == b""
+        writer.close()
+    finally:
+        await runner.cleanup()
+
+
+async def test_who_watches_is_not_taken_for_idle() -> None:
+    fleet = Fleet()
+    runner = make_runner(make_app(BusSource(fleet.bus.watch)), idle_seconds=0.05)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+        writer.write(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readuntil(b'"event":"hello"')
+        passed = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, passed.set)
+        await passed.wait()
+        fleet.start("build1", 0, "late.cc")
+        await reader.readuntil(b"late.cc")
+        writer.close()
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

@@ -23,10 +23,15 @@ export function inShort(job, now) {
   return parts.filter(Boolean).join(" · ");
 }
 
+// Its state; of a compiler that did not succeed also how it ended.
+export function endOf(job) {
+  return ENDED.has(job.state) && job.status > 0 ? `${job.state}, ${exit(job.status)}` : job.state;
+}
+
 // Names and texts, only of what is known.
 function facts(job, now, reasons) {
   const all = [
-    ["State", job.state + (ENDED.has(job.state) && job.status > 0 ? `, ${exit(job.status)}` : "")],
+    ["State", endOf(job)],
     ["Where", placeOf(job)],
     ["Why there", job.reason && `${job.reason}: ${reasons[job.reason] ?? ""}`],
     ["More", job.detail],

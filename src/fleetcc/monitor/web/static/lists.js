@@ -1,7 +1,7 @@
 // The tables of the page.
 
-import { lifeOf, placeOf } from "./details.js";
-import { bytes, clock, count, seconds } from "./format.js";
+import { endOf, lifeOf, placeOf } from "./details.js";
+import { bytes, clock, count, plural, seconds } from "./format.js";
 import { HERE } from "./picture.js";
 import { Table, element } from "./table.js";
 
@@ -32,7 +32,7 @@ export function clientTable(parent, open) {
     id: "host-table",
     key: (client) => client.name,
     open,
-    empty: "No client has come yet.",
+    empty: "No client has had a job here since this page was opened.",
     columns: [
       { title: "Client", text: (client) => client.name, by: (client) => client.name, wide: true },
       { title: "Running", text: (client) => count(running(client)), by: running, number: true },
@@ -53,9 +53,9 @@ export function nowTable(parent, picture, open) {
     columns: [
       { title: "Job", text: (job) => job.label || `job ${job.job}`, by: (job) => job.label ?? "", wide: true },
       { title: "State", text: (job) => job.state, by: (job) => job.state },
-      { title: "Where", text: (job) => placeOf(job), by: (job) => placeOf(job) },
+      { title: "Where", text: placeOf, by: placeOf, kind: "place" },
       { title: "Since", text: (job) => lifeOf(job, picture.now()), by: (job) => -job.started, number: true },
-      { title: "Predicted", text: (job) => span(job.predicted), by: (job) => job.predicted ?? 0, number: true },
+      { title: "Predicted", text: (job) => span(job.predicted), by: (job) => job.predicted ?? 0, number: true, kind: "agents" },
       { title: "Sent", text: (job) => size(job.sent), by: (job) => job.sent ?? 0, number: true },
     ],
   });
@@ -71,9 +71,9 @@ export function endedTable(parent, open) {
     steady: true,
     columns: [
       { title: "Job", text: (job) => job.label || `job ${job.job}`, by: (job) => job.label ?? "", wide: true },
-      { title: "End", text: (job) => job.state, by: (job) => job.state },
-      { title: "Where", text: (job) => placeOf(job), by: (job) => placeOf(job) },
-      { title: "Why", text: (job) => job.reason ?? "", by: (job) => job.reason ?? "" },
+      { title: "End", text: endOf, by: endOf },
+      { title: "Where", text: placeOf, by: placeOf, kind: "place" },
+      { title: "Why", text: (job) => job.reason ?? "", by: (job) => job.reason ?? "", kind: "agents" },
       { title: "Took", text: (job) => span(job.seconds), by: (job) => job.seconds, number: true },
       { title: "Sent", text: (job) => size(job.sent), by: (job) => job.sent ?? 0, number: true },
       { title: "At", text: (job) => clock(job.ended), by: (job) => job.ended, number: true },
@@ -137,7 +137,7 @@ function squares(cell, host) {
     cell.drawing.setAttribute("aria-hidden", "true");
     cell.append(cell.drawing, (cell.words = element("span")));
   }
-  const words = `${host.running} of ${host.slots}`;
+  const words = `${plural(host.running, "job")} on ${host.slots}`;
   if (cell.words.textContent !== words) cell.words.textContent = words;
   const lanes = host.lanes.slice(0, MOST_SQUARES).filter((lane) => lane.job || lane.slot < host.slots);
   while (cell.drawing.children.length > lanes.length) cell.drawing.lastElementChild.remove();

@@ -130,11 +130,13 @@ function placeFigures() {
 
 function showPlace() {
   const place = byId("place");
-  const host = picture.hosts.get(route.name);
-  place.hidden = route.kind === "all";
-  if (route.kind !== "host") return;
-  const server = host?.event.server ?? "";
-  const text = host ? [stateOf(host), server].filter(Boolean).join(" · ") : "No host of this name is known.";
+  const { kind, name } = route;
+  const host = picture.hosts.get(name);
+  const isKnown = kind === "host" ? host : picture.clients.has(name);
+  const told = host ? [stateOf(host), host.event.server].filter(Boolean).join(" · ") : "";
+  const unknown = kind === "host" ? "No host of this name is known." : "No job of this client has been seen.";
+  const text = isKnown ? told : unknown;
+  place.hidden = kind === "all" || !text;
   if (place.textContent !== text) place.textContent = text;
 }
 

@@ -6,6 +6,7 @@ import { HERE } from "./picture.js";
 export const AXIS = 22; // height of the axis above the lanes
 const FONT = "11px system-ui, sans-serif";
 const CHARACTER = 6.2; // mean width in FONT, near enough to cut names without measuring each
+const LABEL = 64; // width of the longest time on the axis
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400];
 
 // `window` is { left, span, top, gutter, width, height, laneHeight, lanes, isOther, chosen }: times in seconds, the
@@ -33,7 +34,7 @@ function grid(context, { left, span, gutter, width, height }, colours) {
     context.fillStyle = colours.line;
     context.fillRect(x, AXIS - 5, 1, height);
     context.fillStyle = colours.faint;
-    context.fillText(label(time, step), x + 4, AXIS / 2);
+    if (x + LABEL < width) context.fillText(label(time, step), x + 4, AXIS / 2);
   }
 }
 
@@ -72,7 +73,7 @@ function hostNames(context, window, colours, first, last) {
     if (middle - 6 < bottom) continue;
     bottom = middle + 6;
     context.fillStyle = host.event.state === "up" || host.event.state === undefined ? colours.text : colours.faint;
-    context.fillText(cut(host.name, gutter - 10), 4, middle);
+    context.fillText(cut(host.name === HERE ? "here" : host.name, gutter - 10), 4, middle);
   }
 }
 
@@ -94,7 +95,7 @@ function stays(context, window, colours, lane, y, now) {
     covered = from + wide;
     if (wide > 10) moving(context, window, colours, stay, y, inside);
     if (wide > 40 && laneHeight >= 12) {
-      context.fillStyle = colours["on-bar"];
+      context.fillStyle = isOther(stay.job) ? colours.text : colours.on(stay);
       context.fillText(cut(nameOf(stay.job), wide - 6), from + 3, y + laneHeight / 2 + 0.5);
     }
     if (stay === chosen) {

@@ -2,7 +2,7 @@
 
 const NAMES = [
   "ground", "text", "faint", "line", "stripe", "running", "here", "done", "done-here", "failed", "cancelled",
-  "moving", "on-bar", "focus",
+  "moving", "on-bar", "on-strong", "focus",
 ];
 
 export class Palette {
@@ -26,12 +26,17 @@ export class Palette {
     if (job.state === "cancelled" || job.host !== stay.host) return this.cancelled; // it left for another host
     return isHere ? this["done-here"] : this.done;
   }
+
+  // Of text on what `of` answers.
+  on(stay) {
+    return stay.end === null || stay.job.state === "failed" ? this["on-strong"] : this["on-bar"];
+  }
 }
 
 export const LEGEND = [
-  ["running", "on a host now"],
-  ["here", "here now"],
-  ["done", "done on a host"],
+  ["running", "running"],
+  ["here", "running here"],
+  ["done", "done"],
   ["done-here", "done here"],
   ["failed", "failed"],
   ["cancelled", "cancelled or moved"],

@@ -41,7 +41,7 @@ export class Timeline {
     const ratio = devicePixelRatio || 1;
     this.width = this.canvas.clientWidth;
     this.height = this.canvas.clientHeight;
-    this.gutter = Math.min(150, Math.max(60, this.width * 0.16));
+    this.gutter = Math.min(150, Math.max(90, this.width * 0.16));
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
