@@ -155,7 +155,10 @@ def test_descriptors_that_come_along_are_closed(user: Client) -> None:
     eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= count)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"verb": 1}', b'{"verb": "dance"}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"verb": 1}', b'{"verb": "dance"}', b'{"verb": "lacking", "blobs": {"*": 1}}'],
+)
 def test_a_question_that_is_not_understood_is_answered(user: Client, body: bytes) -> None:
     user.same_as_plain(*COMMAND, outputs=["a.o"])
     with knock(user) as connection:

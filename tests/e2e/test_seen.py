@@ -142,6 +142,31 @@ def test_what_the_agent_has_not_written_yet_is_there_at_once_and_stays(own_place
     assert said(own_place, "log") == before
 
 
+def test_explain_is_told_by_the_agent_what_each_host_lacks_now(own_place: Place) -> None:
+    client = own_place.client
+    first = own_place.add_server()
+    client.write("a.h", "int a;\n")
+    client.write("a.c", '#include "a.h"\nint f(void) { return a; }\n')
+
+    def told() -> dict[str, str]:
+        lines = said(own_place, "explain", "--", "gcc", "-c", "a.c").splitlines()
+        return dict(line.split(None, 1) for line in lines)
+
+    assert "would travel" not in told()["host"]  # no agent runs, and none is started for that
+    assert client.agent_pid is None
+    assert client.run("gcc", "-c", "a.c").status == 0
+    client.idle_status()
+    found = told()
+    assert found["host"].endswith(" there; only digests would travel")
+    assert found["predicted"].endswith(f" on 127.0.0.1:{first.port} last time")  # a moment ago
+
+    client.write("a.h", "int a, b;\n")
+    assert told()["host"].endswith("; at most 1 file of 10 B would travel")
+    assert told()["host"].endswith("; at most 1 file of 10 B would travel")  # asking changes nothing
+    assert client.run("gcc", "-c", "a.c").status == 0
+    assert told()["host"].endswith("; only digests would travel")
+
+
 def test_without_any_job_each_verb_says_so(own_place: Place) -> None:
     client = own_place.client
     for words in (("trace", "-o", "x"), ("report",), ("stats",), ("explain", "--last")):

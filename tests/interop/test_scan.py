@@ -13,6 +13,7 @@ from fleetcc.cli.scan import command
 from fleetcc.files.disk import RealDisk
 from fleetcc.toolchain.search import Searches, question
 from fleetcc.toolchain.search_dependencies import dependencies
+from tests.support.launcher import write_program
 
 COMPILERS = ("gcc", "g++", "clang", "clang++")
 
@@ -207,3 +208,23 @@ def test_what_compiles_nothing_is_refused_with_a_reason(tree, words: list[str], 
     assert answer.exit_code == 1
     assert answer.stdout == ""
     assert f"nothing to scan ({reason})" in answer.stderr
+
+
+def test_the_launcher_is_no_compiler(tree, monkeypatch) -> None:
+    """Neither when it is typed, nor when PATH has it first under the compiler's name."""
+    masked = tree / "masked"
+    masked.mkdir()
+    write_program(tree / "fleetcc", "#!/bin/sh\nexit 1\n")
+    (masked / "gcc").symlink_to(tree / "fleetcc")
+    plain = _scan("gcc", "-Ia", "-c", "unit.c").stdout
+    monkeypatch.setenv("PATH", str(masked), prepend=os.pathsep)
+
+    assert "which.h" in plain
+    for words in (["gcc"], ["fleetcc", "gcc"], [str(tree / "fleetcc"), "gcc"]):
+        assert _scan(*words, "-Ia", "-c", "unit.c").stdout == plain
+
+
+def test_a_compiler_that_is_not_there_is_said(tree) -> None:
+    answer = _scan("no-such-gcc\x1b", "-c", "unit.c")
+    assert answer.exit_code != 0
+    assert str(answer.exception) == "no-such-gcc\\x1b: command not found"

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Final
 
 import msgspec
@@ -16,9 +16,20 @@ _TIMEOUT_SECONDS: Final = 10.0
 _READ_BYTES: Final = 1 << 20
 
 
-def ask_agent(agent_dir: str, verb: str) -> dict[str, object] | None:
+class Lacking(msgspec.Struct, frozen=True):
+    """What a host was not told of."""
+
+    files: int
+    bytes: int
+
+
+class _Hosts(msgspec.Struct, frozen=True):
+    hosts: dict[str, Lacking]
+
+
+def ask_agent(agent_dir: str, verb: str, **more: object) -> dict[str, object] | None:
     """The agent's answer, None when no agent runs; raises FleetccError."""
-    connection = _asked(agent_dir, verb)
+    connection = _asked(agent_dir, verb, **more)
     if connection is None:
         return None
     with connection:
@@ -70,10 +81,21 @@ def flush_journal(agent_dir: str) -> None:
         return
 
 
+def ask_lacking(agent_dir: str, blobs: Mapping[bytes, int]) -> Mapping[str, Lacking]:
+    """What of these blobs (sizes by digest) each host was not told of, by the id of the host.
+
+    Only of hosts that take files now; of none when no agent runs, or none that knows the answer.
+    """
+    try:
+        return msgspec.convert(ask_agent(agent_dir, "lacking", blobs=blobs), _Hosts).hosts
+    except (FleetccError, msgspec.ValidationError):
+        return {}
+
+
 # -- parts
 
 
-def _asked(agent_dir: str, verb: str) -> socket.socket | None:
+def _asked(agent_dir: str, verb: str, **more: object) -> socket.socket | None:
     folder = Folder.open(agent_dir)
     try:
         connection = folder.connect()
@@ -82,8 +104,9 @@ def _asked(agent_dir: str, verb: str) -> socket.socket | None:
     if connection is None:
         return None
     connection.settimeout(_TIMEOUT_SECONDS)
+    body = msgspec.json.encode({"verb": verb, **more})
     try:
-        connection.sendall(encode_control_request(__version__.encode(), msgspec.json.encode({"verb": verb})))
+        connection.sendall(encode_control_request(__version__.encode(), body))
     except OSError as error:
         connection.close()
         raise FleetccError(f"the agent in {agent_dir} does not answer: {error}") from error

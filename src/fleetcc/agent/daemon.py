@@ -28,7 +28,8 @@ from fleetcc import __version__
 from fleetcc.agent.compilers import Compilers
 from fleetcc.agent.fleet import Fleet
 from fleetcc.agent.folder import Folder
-from fleetcc.agent.history_file import encode_history, load_history, write_history
+from fleetcc.agent.history_file import load_history
+from fleetcc.agent.history_keeper import HistoryKeeper
 from fleetcc.agent.inputs import Inputs
 from fleetcc.agent.job import Carrier
 from fleetcc.agent.journal_keeper import JournalKeeper
@@ -55,13 +56,20 @@ log = logging.getLogger(__name__)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _ACCEPTS_PER_WAKE: Final = 64
 _IDLE_CHECK_SECONDS: Final = 5.0
-_HISTORY_SECONDS: Final = 60.0
+_SAVE_SECONDS: Final = 60.0
 
 # Descriptors: the agent's own, and those of one job (launcher, two memory files, host). Launchers beyond
 # what that allows wait in the socket's queue, because a descriptor that cannot be received is lost.
 _OWN_DESCRIPTORS: Final = 28
 _DESCRIPTORS_PER_JOB: Final = 4
 _ACCEPT_AGAIN_SECONDS: Final = 0.1
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """What a control request asks."""
+
+    verb: str = ""
+    blobs: dict[bytes, int] = {}  # sizes by digest, of `lacking`
 
 
 class Agent:
@@ -113,23 +121,26 @@ class Agent:
                     plans=Plans(),
                     processors=processors,
                 )
+                stories.slots_of = self._services.slots_of
                 self._watching = Watching(self._services, tasks, self._accept_again)
                 self._journal = JournalKeeper(stories.journal, executor)
+                history = self._services.fleet.history
+                self._history = HistoryKeeper(self._state_file("history"), history, stories, executor)
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     loop.add_signal_handler(number, self.drain, f"signal {number.name}")
                 self._set_accepting(on=True)
                 background = [
                     tasks.create_task(self._watch_idleness()),
-                    tasks.create_task(self._keep_history(executor)),
+                    tasks.create_task(self._keep_inputs(executor)),
                     tasks.create_task(self._journal.keep()),
+                    tasks.create_task(self._history.keep()),
                 ]
                 await self._left.wait()
+                await self._watching.close()
+                await self._flush()
                 for task in background:
                     task.cancel()
-                await self._watching.close()
-                await self._journal.flush()
                 self._services.fleet.close()
-                self._write_history()
                 inputs.close()
 
     def drain(self, why: str) -> None:
@@ -162,18 +173,25 @@ class Agent:
                 self._set_accepting(on=False)
                 asyncio.get_running_loop().call_later(_ACCEPT_AGAIN_SECONDS, self._accept_again)
                 return False
-            connection.settimeout(0)
-            pid, uid = _peer_of(connection)
-            # Only this user (or root) may ask; the folder says so already, the kernel confirms it.
-            if uid not in {os.geteuid(), 0}:
+            try:
+                self._welcome(connection)
+            except Exception:  # its own fault: the others shall be served
+                log.exception("a launcher's connection could not be served")
                 connection.close()
-                continue
-            launcher = LauncherConnection(
-                connection, pid, asyncio.get_running_loop(), self._request_arrived, self._launcher_gone
-            )
-            self._connections[launcher] = None
-            launcher.start()
         return True
+
+    def _welcome(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        pid, uid = _peer_of(connection)
+        # Only this user (or root) may ask; the folder says so already, the kernel confirms it.
+        if uid not in {os.geteuid(), 0}:
+            connection.close()
+            return
+        launcher = LauncherConnection(
+            connection, pid, asyncio.get_running_loop(), self._request_arrived, self._launcher_gone
+        )
+        self._connections[launcher] = None
+        launcher.start()
 
     def _accept_again(self) -> None:
         if not self._draining:
@@ -192,12 +210,12 @@ class Agent:
     def _request_arrived(self, connection: LauncherConnection, request: JobRequest | ControlRequest) -> None:
         close_all(connection.take_descriptors())
         if isinstance(request, ControlRequest):
-            verb = _verb_of(request)
-            if verb == "events":
+            question = _question_of(request)
+            if question.verb == "events":
                 del self._connections[connection]  # it does not keep the agent
                 self._watching.welcome(connection)
                 return
-            work = self._control(connection, verb)
+            work = self._control(connection, question)
         elif request.version != __version__.encode() and not self._draining:
             work = self._make_way(connection, request.version)
         else:
@@ -232,25 +250,31 @@ class Agent:
         finally:
             self._finish(connection)
 
-    async def _control(self, connection: LauncherConnection, verb: str) -> None:
+    async def _control(self, connection: LauncherConnection, question: _Question) -> None:
         try:
-            answer: dict[str, object]
-            match verb:
-                case "stop":
-                    answer = {"leaving": True, "running": len(self._services.stories.running)}
-                case "status":
-                    answer = {**self._status(), **status_of(self._services)}
-                case "flush":
-                    await self._journal.flush()
-                    answer = {"flushed": True}
-                case _:
-                    answer = {"error": f"control request {verb!r}; events, flush, status, stop are known"}
+            answer = msgspec.json.encode(await self._answer(question))
             with contextlib.suppress(LauncherGoneError):
-                await connection.send(encode_answer(b"C", msgspec.json.encode(answer)))
+                await connection.send(encode_answer(b"C", answer))
+        except Exception:  # jobs go on
+            log.exception("control request %r failed", question.verb)
         finally:
             self._finish(connection)
-        if verb == "stop":
+        if question.verb == "stop":
             self.drain("told to stop")
+
+    async def _answer(self, question: _Question) -> dict[str, object]:
+        match question.verb:
+            case "stop":
+                return {"leaving": True, "running": len(self._services.stories.running)}
+            case "status":
+                return {**self._status(), **status_of(self._services)}
+            case "flush":
+                await self._flush()
+                return {"flushed": True}
+            case "lacking":
+                return {"hosts": self._services.fleet.lacking(question.blobs)}
+        known = "events, flush, lacking, status, stop are known"
+        return {"error": f"control request {question.verb!r}; {known}"}
 
     def _status(self) -> dict[str, object]:
         return {
@@ -276,19 +300,16 @@ class Agent:
     def _state_file(self, name: str) -> str:
         return os.path.join(self._settings.state_dir, name)
 
-    async def _keep_history(self, executor: ThreadPoolExecutor) -> None:
-        """Write what was learned every now and then: an agent may be killed."""
-        loop, written = asyncio.get_running_loop(), 0
-        while True:
-            await asyncio.sleep(_HISTORY_SECONDS)
-            if self._services.stories.total != written:
-                written = self._services.stories.total
-                content = encode_history(self._services.fleet.history)
-                await loop.run_in_executor(executor, write_history, self._state_file("history"), content)
-                await loop.run_in_executor(executor, self._services.inputs.save)
+    async def _flush(self) -> None:
+        """Every job that has ended is in journal and history when this returns."""
+        await self._journal.flush()
+        await self._history.flush()
 
-    def _write_history(self) -> None:
-        write_history(self._state_file("history"), encode_history(self._services.fleet.history))
+    async def _keep_inputs(self, executor: ThreadPoolExecutor) -> None:
+        """Write what was hashed every now and then: an agent may be killed."""
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            await asyncio.get_running_loop().run_in_executor(executor, self._services.inputs.save)
 
     async def _watch_idleness(self) -> None:
         limit = self._settings.idle_exit_seconds or math.inf
@@ -314,11 +335,11 @@ def _hello() -> Hello:
     )
 
 
-def _verb_of(request: ControlRequest) -> str:
+def _question_of(request: ControlRequest) -> _Question:
     try:
-        return msgspec.json.decode(request.body, type=dict[str, str]).get("verb", "")
+        return msgspec.json.decode(request.body, type=_Question)
     except msgspec.DecodeError:
-        return ""
+        return _Question()
 
 
 def _most_connections() -> int:

@@ -6,7 +6,7 @@ of the event loop is settled once, at its end.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -40,6 +40,7 @@ from fleetcc.scheduling.fleet import (
     Decline,
     Demand,
     Facts,
+    HostState,
     Instruction,
     JobSpec,
     Needs,
@@ -351,6 +352,8 @@ class Fleet:
             await self._opening.open(host, spec, timeouts_of(settings), limit, made)
         except HostError as error:
             self.down(host, error)
+        except OSError as error:  # of this machine: no descriptor is left, say
+            self.down(host, HostError(f"{spec.text}: cannot connect: {error.strerror or error}"))
         finally:
             del self._connecting[host]
 
@@ -429,6 +432,24 @@ class Fleet:
     def view(self, host: str) -> Host:
         """A host for those who watch; `gone`: no list names it any more."""
         return self._known.event(host, self._dispatcher, self._loop.time())
+
+    def slots_of(self, host: str) -> int:
+        """That a host has, for one job at its end; 0: it was never connected."""
+        facts = self._dispatcher.facts_of(host)
+        return 0 if facts is None else facts.slots
+
+    def lacking(self, blobs: Mapping[bytes, int]) -> dict[str, dict[str, int]]:
+        """What of these blobs (sizes by digest) each host that takes files now was not told of.
+
+        It may have some all the same: from other users, an earlier agent, or its own system.
+        """
+        found = {}
+        for host, picture in self._opening.pictures.items():
+            facts = self._dispatcher.facts_of(host)
+            if self._dispatcher.state_of(host) is HostState.UP and facts is not None and facts.takes_files:
+                sizes = [size for digest, size in blobs.items() if not picture.has_told(digest)]
+                found[host] = {"files": len(sizes), "bytes": sum(sizes)}
+        return found
 
     @property
     def hosts(self) -> list[str]:

@@ -138,6 +138,7 @@ class Inputs:
     ) -> FileOrder:
         cwd = invocation.cwd
         argv = replaced(shipment.argv, toolchain.expansions) if shipment.native else shipment.argv
+        argv = (toolchain.argv0, *argv[1:])  # ccache's name stays here; a driver finds its parts by its own
         if invocation.is_terminal:
             argv = for_terminal(argv, invocation.environment)
         return FileOrder(
@@ -150,7 +151,7 @@ class Inputs:
             umask=invocation.umask,
             returns=tuple(dict.fromkeys([self._real(cwd, path) for path in shipment.write_directories])),
             existing=existing,
-            label=printable(os.fsdecode(shipment.label)),
+            label=printable(shipment.label),
         )
 
     def _outputs(self, cwd: bytes, shipment: Shipment) -> tuple[tuple[bytes, ...], list[bytes]]:
@@ -172,7 +173,7 @@ class Inputs:
                 links.append(path)
             if os.path.isfile(path) if is_link else stat.S_ISREG(mode):
                 if not os.access(path, os.W_OK):
-                    raise CannotShipError(Reason.OUTPUT_UNWRITABLE, printable(os.fsdecode(path)))
+                    raise CannotShipError(Reason.OUTPUT_UNWRITABLE, printable(path))
                 existing.append(os.path.realpath(path) if is_link else self._real_file(path))
         return tuple(existing), links
 

@@ -192,7 +192,7 @@ def _without_build(request: JobRequest) -> JobRequest:
 
 @lru_cache(maxsize=64)
 def _name_of_build(value: bytes) -> str:
-    return printable(os.fsdecode(value))[:_LONGEST_BUILD]
+    return printable(value)[:_LONGEST_BUILD]
 
 
 def _same_file_system(request: JobRequest) -> bool:

@@ -6,6 +6,7 @@ messages. Knows nothing of compilers.
 
 import array
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from fleetcc.wire.launcher import (
     decode_request,
     decode_request_header,
 )
+
+log = logging.getLogger(__name__)
 
 # One for all connections, because each read is taken out at once; a new one for each read would cost more
 # than the read.
@@ -147,8 +150,9 @@ class LauncherConnection:
         self._chunks += _BUFFER[:count]
         try:
             self._parse()
-        except ProtocolError:
-            # Not our launcher; it will run its compiler itself when we close.
+        except Exception as error:  # it will run its compiler itself when we close
+            if not isinstance(error, ProtocolError):  # else it is not our launcher
+                log.exception("a launcher's request could not be taken")
             self._gone()
             self.close()
 

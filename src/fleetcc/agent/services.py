@@ -11,6 +11,7 @@ from fleetcc.agent.plan import Plans
 from fleetcc.agent.pump import PumpMemory
 from fleetcc.agent.spoke import SpokeMemory
 from fleetcc.agent.stories import Stories
+from fleetcc.agent.story import LOCALHOST
 from fleetcc.agent.text import PragmaMemory
 from fleetcc.agent.verification import Verified
 from fleetcc.errors import HostListError
@@ -34,6 +35,10 @@ class Services:
     pump: PumpMemory
     plans: Plans
     processors: int
+
+    def slots_of(self, host: str) -> int:
+        """How many a host has, or this machine for compilers; 0: it is not known."""
+        return self.local.compile_limit if host == LOCALHOST else self.fleet.slots_of(host)
 
     async def acquire_local(self, use: Use, settings: Settings) -> None:
         """Wait for a local slot within what the job's own settings, or its host list, allow."""

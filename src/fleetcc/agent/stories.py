@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,9 @@ from fleetcc.monitor.journal import Journal
 
 # Enough to answer "what just happened" without growing; more is in the journal.
 RECENT_JOBS: Final = 1000
+
+# A fifo that nobody reads must not make the agent wait.
+_LOG_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 # Jobs that come after so long a pause belong to another build, where nobody names builds.
 BUILD_PAUSE_SECONDS: Final = 10.0
@@ -27,6 +30,7 @@ class Stories:
     journal: Journal
     agent: str = field(default_factory=lambda: secrets.token_hex(4))  # its name in the journal
     watcher: Watcher | None = None  # while anybody watches
+    slots_of: Callable[[str], int] = lambda _host: 0  # how many a host has; the daemon knows
     lanes: Lanes = field(default_factory=Lanes)
     running: dict[int, Story] = field(default_factory=dict)
     recent: deque[Story] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))
@@ -69,7 +73,7 @@ class Stories:
         """Add the job's line to the log that its own environment names; a log that fails costs nothing."""
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} job {story.number} {story.sentence()}\n"
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, _LOG_FLAGS, 0o666)
         except OSError:
             return
         try:

@@ -4,7 +4,6 @@ Whoever moves a job on tells it here, and this is the one place that knows its s
 what those who watch are told of it (`watching`), and the journal, is made of that later (`telling`).
 """
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -175,11 +174,11 @@ class Story:
     def label(self) -> str:
         """What a person calls this job."""
         if self.source:
-            return printable(os.fsdecode(self.source))
+            return printable(self.source)
         pairs = zip(self.argv, self.argv[1:], strict=False)
         takes = _TAKE_A_WORD if b"-c" in self.argv else ()
         words = [word for before, word in pairs if not word.startswith(b"-") and before not in takes]
-        return printable(os.fsdecode(words[-1] if words else self.argv[0]))
+        return printable(words[-1] if words else self.argv[0])
 
     @property
     def directory(self) -> str:
@@ -218,4 +217,4 @@ class Story:
 @lru_cache(maxsize=256)  # a build has some directories, and many jobs in each
 def _shown(name: bytes) -> str:
     """A name from the build, safe on a terminal, in a log and in JSON."""
-    return printable(os.fsdecode(name))
+    return printable(name)

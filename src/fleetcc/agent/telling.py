@@ -55,8 +55,8 @@ def record_of(story: Story) -> Record:
     return Record(
         agent=story.stories.agent, job=story.number, build=story.build, started=story.began,
         label=story.label, directory=story.directory, state=story.state, phases=_phases(story),
-        host=story.place, slot=story.slot, mode=story.mode, reason=_reason(story), detail=_detail(story),
-        hosts=story.hosts, raced=story.raced,
+        host=story.place, slot=story.slot, slots=story.stories.slots_of(story.place), mode=story.mode,
+        reason=_reason(story), detail=_detail(story), hosts=story.hosts, raced=story.raced,
         predicted=_cut(story.predicted) or _RECORD_ZERO, files=story.files, sent=story.sent,
         received=story.received, status=story.status, seconds=_cut(story.seconds) or _RECORD_ZERO,
         run_seconds=story.run_seconds or _RECORD_ZERO, cpu_seconds=story.cpu_seconds or _RECORD_ZERO,

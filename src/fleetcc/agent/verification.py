@@ -74,13 +74,13 @@ def _differences(
         seen.add(os.path.realpath(path))
         content = _content(path)
         if content is None:
-            yield f"{_shown(file.path)}: only there"
+            yield f"{printable(file.path)}: only there"
         elif content != file.content:
-            yield f"{_shown(file.path)}: {_where(file.content, content)}"
+            yield f"{printable(file.path)}: {_where(file.content, content)}"
     for path in named:
         whole = os.path.join(cwd, path)
         if os.path.realpath(whole) not in seen and not here.status and os.path.isfile(whole):
-            yield f"{_shown(path)}: only here"
+            yield f"{printable(path)}: only here"
 
 
 def _where(theirs: bytes, ours: bytes) -> str:
@@ -95,7 +95,3 @@ def _content(path: bytes) -> bytes | None:
             return file.read()
     except OSError:
         return None
-
-
-def _shown(path: bytes) -> str:
-    return printable(os.fsdecode(path))

@@ -8,6 +8,7 @@ a bounded number of lines (`monitor.bus`); it slows nobody. Viewers do not keep 
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from fleetcc.agent.telling import events_of, picture_of
 from fleetcc.monitor.bus import Bus, Viewer
 from fleetcc.monitor.events import Hello, Host, Local
 from fleetcc.wire.launcher import encode_answer
+
+log = logging.getLogger(__name__)
 
 # Soon enough for eyes, and seldom enough to cost nothing.
 TELL_SECONDS: Final = 0.05
@@ -107,6 +110,8 @@ class Watching:
                     await connection.send(lines)
         except LauncherGoneError:
             return
+        except Exception:  # jobs go on
+            log.exception("events for a viewer failed")
         finally:
             if viewer is not None:
                 viewer.close()

@@ -4,17 +4,18 @@ past job. Compiles nothing.
 
 import os
 import shlex
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import click
 
+from fleetcc.agent.client import Lacking, ask_lacking, flush_journal
 from fleetcc.agent.invocation import Invocation
 from fleetcc.agent.plan import RunHere, Send, plan
 from fleetcc.cli.explained import AS_FILES, AS_PUMP, Asked, Found, Shipping, find_out
 from fleetcc.cli.hosts import THIS_MACHINE
 from fleetcc.cli.past import past_jobs
+from fleetcc.cli.typed_command import typed_command
 from fleetcc.command.preprocess import preprocess_argv, remote_argv
 from fleetcc.errors import UsageError
 from fleetcc.model import Compiler, Form, Reason
@@ -79,22 +80,18 @@ def _tell(records: list[Record]) -> None:
 
 # -- a command
 
-_LAUNCHERS: Final = frozenset(("fleetcc", "distcc"))
-
 
 def _explained(words: tuple[str, ...], settings: Settings) -> Iterator[str]:
-    words = words[1:] if len(words) > 1 and os.path.basename(words[0]) in _LAUNCHERS else words
-    name, found = _compiler(words[0])
-    argv = tuple(os.fsencode(word) for word in (name, *words[1:]))
+    program, argv = typed_command(words)
     cwd, environment = os.fsencode(os.getcwd()), dict(os.environb)
-    program = os.fsencode(os.path.abspath(found))
     compiler = identify(program, argv[0], environment)
-    yield f"compiler  {found}: {_compiler_text(compiler)}"
+    yield f"compiler  {printable(program)}: {_compiler_text(compiler)}"
     planned = plan(argv, cwd, environment, compiler, settings)
     if isinstance(planned, RunHere):
         yield from _here(planned.reason, planned.detail)
         return
     invocation = Invocation(program, argv, cwd, environment, _umask())
+    flush_journal(settings.agent_dir)  # with what it has learned
     known = find_out(planned, invocation, compiler, settings)
     if known.way:
         yield from _remote(planned, known)
@@ -102,19 +99,9 @@ def _explained(words: tuple[str, ...], settings: Settings) -> Iterator[str]:
         yield from _nowhere(planned, known)
     yield from _files(known)
     yield from _last_time(planned, invocation, settings)
-    yield from _hosts(known)
+    yield from _hosts(known, settings)
     if known.way and known.way not in {AS_FILES, AS_PUMP, THIS_MACHINE}:
         yield from _as_text(planned, compiler, Form(known.way))
-
-
-def _compiler(name: str) -> tuple[str, str]:
-    """As the launcher finds it: its argv[0] and its path, past launchers under its name on PATH."""
-    places = (os.environ.get("PATH") or os.defpath).split(os.pathsep)
-    found = [path for place in places if (path := shutil.which(name, path=place))]
-    for path in found:
-        if os.path.basename(os.path.realpath(path)) not in _LAUNCHERS:
-            return (name if path == found[0] else path), path
-    raise UsageError(f"{printable(name)}: command not found")
 
 
 def _compiler_text(compiler: Compiler) -> str:
@@ -143,8 +130,8 @@ def _nowhere(planned: Send, known: Found) -> Iterator[str]:
 
 def _remote(planned: Send, known: Found) -> Iterator[str]:
     yield f"decision  {_DECISIONS.get(known.way, 'on a host (remote), as preprocessed text')}"
-    yield f"source    {_shown(planned.source)}"
-    yield f"output    {_shown(planned.output)}"
+    yield f"source    {printable(planned.source)}"
+    yield f"output    {printable(planned.output)}"
 
 
 _DECISIONS: Final = {
@@ -191,7 +178,7 @@ def _count(files: int) -> str:
 def _predicted(known: Found) -> str:
     history = known.history
     if not history.records:
-        return "nothing yet: the agent's history, written once a minute, has no job"
+        return "nothing yet: the agent's history has no job"
     prediction = history.predict(known.key, known.shipping.bytes)
     record = history.records.get(known.key)
     if record is None:
@@ -202,7 +189,7 @@ def _predicted(known: Found) -> str:
 
 def _last_time(planned: Send, invocation: Invocation, settings: Settings) -> Iterator[str]:
     """What travelled when this unit went to a host before: the best that can be said of what hosts have."""
-    label, directory = _shown(planned.source), _shown(invocation.cwd)
+    label, directory = printable(planned.source), printable(invocation.cwd)
     before = [
         record
         for record in read_journal(settings.state_dir)
@@ -215,12 +202,15 @@ def _last_time(planned: Send, invocation: Invocation, settings: Settings) -> Ite
         yield f"last time {bytes_text(last.sent)} were sent to {last.host}{took} ({when})"
 
 
-def _hosts(known: Found) -> Iterator[str]:
+def _hosts(known: Found, settings: Settings) -> Iterator[str]:
+    lacking: Mapping[str, Lacking] = {}
+    if known.way == AS_FILES:
+        lacking = ask_lacking(settings.agent_dir, known.shipping.blobs)
     for host in known.hosts:
-        yield f"host      {printable(host.id)}: {_host_text(host)}"
+        yield f"host      {printable(host.id)}: {_host_text(host, lacking.get(host.id))}"
 
 
-def _host_text(host: Asked) -> str:
+def _host_text(host: Asked, lacking: Lacking | None) -> str:
     if not host.way:
         return f"cannot: {printable(host.why_not)}"
     if host.way == THIS_MACHINE:
@@ -228,25 +218,29 @@ def _host_text(host: Asked) -> str:
     parts = [f"can take it ({host.way})"]
     if host.seconds:
         parts.append(f"about {seconds_text(host.seconds)} there")
+    if lacking is not None and host.way == AS_FILES:
+        parts.append(_lacking_text(lacking))
     agent = host.row.get("agent")
     if isinstance(agent, dict) and agent["left_alone_seconds"]:
         parts.append(f"left alone for {agent['left_alone_seconds']:.0f} s after a failure")
     return "; ".join(parts)
 
 
+def _lacking_text(lacking: Lacking) -> str:
+    if not lacking.files:
+        return "only digests would travel"
+    return f"at most {_count(lacking.files)} of {bytes_text(lacking.bytes)} would travel"
+
+
 def _as_text(planned: Send, compiler: Compiler, form: Form) -> Iterator[str]:
     compilation = planned.compilation
     assert compilation is not None
     if compilation.depfile is not None:
-        yield f"depfile   {_shown(compilation.depfile.path)} (written by the preprocessor here)"
+        yield f"depfile   {printable(compilation.depfile.path)} (written by the preprocessor here)"
     if not compilation.preprocessed_input:
         yield f"runs here {_line(preprocess_argv(compilation, form))}"
     yield f"and there {_line(remote_argv(compilation, form, compiler.remote_name or b''))}"
 
 
-def _shown(name: bytes) -> str:
-    return printable(os.fsdecode(name))
-
-
 def _line(argv: list[bytes]) -> str:
-    return shlex.join(_shown(word) for word in argv)
+    return shlex.join(printable(word) for word in argv)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from fleetcc.agent.history_file import load_history
 from fleetcc.agent.inputs import Inputs, Prepared
@@ -31,6 +31,8 @@ from fleetcc.wire.pump import PUMP_PROTOCOL
 AS_FILES: Final = "as files"
 AS_PUMP: Final = "in pump mode"
 
+Blobs: TypeAlias = Mapping[bytes, int]  # sizes by digest
+
 
 @dataclass(frozen=True, slots=True)
 class Shipping:
@@ -44,6 +46,7 @@ class Shipping:
     bytes: int = 0  # of them
     compiler_files: int = 0  # the compiler's own, and what lies around
     compiler_bytes: int = 0
+    blobs: Blobs = field(default_factory=dict)  # all of these
     pump_obstacle: str = ""  # why not in pump mode; empty: it would go, or was not asked
 
     @property
@@ -161,6 +164,7 @@ async def _shipping(
     ours = [layer.entries for scan in prepared.scans for layer in scan.layers]
     sources = _sizes(ours)
     every = _sizes([layer.entries for layer in prepared.order.layers])
+    blobs = dict(every.values())  # a content travels once, under however many names
     unscanned = len(planned.shipment.sources) - len(prepared.scans)
     return Shipping(
         prepared=prepared,
@@ -168,7 +172,8 @@ async def _shipping(
         files=len(sources) + unscanned,
         bytes=prepared.size,
         compiler_files=len(every) - len(sources) - unscanned,
-        compiler_bytes=max(0, _distinct(every) - prepared.size),
+        compiler_bytes=max(0, sum(blobs.values()) - prepared.size),
+        blobs=blobs,
         pump_obstacle=await _pump_obstacle(planned, invocation, inputs, prepared, pump_name),
     )
 
@@ -181,11 +186,6 @@ def _sizes(layers: Sequence[Mapping[bytes, Entry]]) -> dict[bytes, tuple[bytes, 
         for path, entry in entries.items()
         if isinstance(entry, File)
     }
-
-
-def _distinct(files: Mapping[bytes, tuple[bytes, int]]) -> int:
-    """A content travels once, under however many names."""
-    return sum(dict(files.values()).values())
 
 
 async def _pump_obstacle(

@@ -4,6 +4,7 @@ The launcher hands over whatever is not a compiler. Verbs are imported when they
 `fleetcc status` does not pay for the agent.
 """
 
+import errno
 import importlib
 import os
 import platform
@@ -91,8 +92,13 @@ def main() -> None:
     except FleetccError as error:
         click.echo(f"fleetcc: {error}", err=True)
         sys.exit(int(error.exit_code))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        if error.errno == errno.ENOSPC:
+            what = error.filename or "standard output"
+            click.echo(f"fleetcc: {what}: cannot be written: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
         sys.exit(int(ExitCode.IO_ERROR))
 
 

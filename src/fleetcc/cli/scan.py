@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 import click
 
 from fleetcc.agent.scans import unit_of
+from fleetcc.cli.typed_command import typed_command
 from fleetcc.command.replica import SCANNED, LocalOnly, Shipment, replica_shipment
 from fleetcc.errors import UsageError
 from fleetcc.files.disk import RealDisk
@@ -62,7 +62,7 @@ def command(words: tuple[str, ...], *, as_json: bool) -> None:
     """
     planned = _planned(words)
     if isinstance(planned, LocalOnly):
-        detail = f": {printable(os.fsdecode(planned.detail))}" if planned.detail else ""
+        detail = f": {printable(planned.detail)}" if planned.detail else ""
         click.echo(
             f"fleetcc: nothing to scan ({planned.reason.slug}): {planned.reason.text}{detail}", err=True
         )
@@ -83,11 +83,8 @@ def command(words: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _planned(words: tuple[str, ...]) -> _Command | LocalOnly:
-    argv = [os.fsencode(word) for word in words]
-    found = shutil.which(words[0])
-    if found is None:
-        raise UsageError(f"{words[0]}: command not found")
-    program, cwd, environment = os.fsencode(os.path.abspath(found)), os.fsencode(os.getcwd()), os.environb
+    program, argv = typed_command(words)
+    cwd, environment = os.fsencode(os.getcwd()), os.environb
     compiler = identify(program, argv[0], environment)
     shipment = replica_shipment(argv, compiler, environment, _read_file)
     if isinstance(shipment, LocalOnly):

@@ -1,20 +1,22 @@
 """The jobs that have ended, one line of JSON each, in the agent's state directory: what `stats`, `log`,
 `trace`, `report` and `explain --last` read.
 
-Written in whole lines, so a reader sees at worst one cut line at the end, which is passed over. When the file
-is full it becomes `jobs.jsonl.1`, and what was that goes.
+Written in whole lines, so a reader sees at worst cut ones, after a crash or on a full disk, and passes over
+them. When the file is full it becomes `jobs.jsonl.1`, and what was that goes.
 """
 
 import logging
 import os
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Final
+from contextlib import ExitStack, suppress
+from typing import BinaryIO, Final
 
 import msgspec
 
+from fleetcc.errors import UsageError
 from fleetcc.monitor.events import Record, decode_record, encode
+from fleetcc.settings import printable
 
 log = logging.getLogger(__name__)
 
@@ -47,26 +49,36 @@ class Journal:
         if not lines:
             return
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(descriptor, b"".join(lines))
-                size = os.fstat(descriptor).st_size
-            finally:
-                os.close(descriptor)
-            if size > MOST_BYTES:
+            if self._append(b"".join(lines)) > MOST_BYTES:
                 os.replace(self._path, self._path + ".1")
         except OSError as error:
             log.warning("%s: %s", self._path, error)
 
+    def _append(self, data: bytes) -> int:
+        """The file's size then; raises OSError."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                data = b"\n" + data  # a line that a crash or a full disk has cut shall spoil no other
+            written = os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+        if written < len(data):
+            log.warning("%s: the disk is full; %d bytes are lost", self._path, len(data) - written)
+        return size + written
+
 
 def read_journal(state_dir: str) -> Iterator[Record]:
-    """Every record, oldest first; lines that cannot be read are passed over."""
-    for name in (NAME + ".1", NAME):
-        try:
-            file = open(os.path.join(state_dir, name), "rb")  # noqa: SIM115 - the next line closes it
-        except OSError:
-            continue
-        with file:
+    """Every record, oldest first; lines that cannot be read are passed over. Raises UsageError."""
+    path = os.path.join(state_dir, NAME)
+    with ExitStack() as stack:
+        # The newer file first: should it become the older one in between, it is there twice, not never.
+        files = [_opened(stack, path), _opened(stack, path + ".1")]
+        newer, older = (file and os.fstat(file.fileno()) for file in files)
+        if newer and older and os.path.samestat(newer, older):
+            files.pop()
+        for file in filter(None, reversed(files)):
             for line in file:
                 try:
                     yield decode_record(line)
@@ -74,9 +86,12 @@ def read_journal(state_dir: str) -> Iterator[Record]:
                     continue
 
 
-def last_build(state_dir: str, build: str | None = None) -> list[Record]:
-    """The records of the build that ended last, or of the one named; oldest first."""
-    records = list(read_journal(state_dir))
-    if build is None and records:
-        build = records[-1].build
-    return [record for record in records if record.build == build]
+def _opened(stack: ExitStack, path: str) -> BinaryIO | None:
+    try:
+        return stack.enter_context(open(path, "rb"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(
+            f"{printable(path)}: cannot be read: {error.strerror}; make it readable or remove it"
+        ) from error

@@ -104,8 +104,9 @@ class FleetSide:
         if self._identities is None:
             self._instance = _instance(os.path.join(self._directory, "instance"))
             cache = IdentityCache(os.path.join(self._directory, "identities"))
+            service = self._service  # what is killed while it asks leaves nothing outside of its workspace
             self._identities = Identities(
-                cache, self._service.options.compilers, self._service.pool, self._changed
+                cache, service.options.compilers, service.pool, self._changed, service.workspace.path
             )
             self._service.start_background(self._keep_identities(self._identities))
 

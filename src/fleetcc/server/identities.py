@@ -39,6 +39,7 @@ class Identities:
     rules: CompilerRules
     pool: ThreadPoolExecutor
     changed: Callable[[], None]  # called when `advertised` says something else than before
+    folder: str  # for temporary files
     _programs: dict[str, bytes] = field(default_factory=dict)
     _listings: dict[bytes, _Listing] = field(default_factory=dict)
     _told: dict[bytes, str] = field(default_factory=dict)  # why a program is not offered, as logged
@@ -97,7 +98,7 @@ class Identities:
             _log.info("no identity, so only jobs that name it run it: %s", why)
 
     def _environment(self) -> dict[bytes, bytes]:
-        return {b"PATH": self.rules.path}  # what jobs get, too
+        return {b"PATH": self.rules.path, b"TMPDIR": os.fsencode(self.folder)}  # what jobs get, too
 
     # -- in a thread
 

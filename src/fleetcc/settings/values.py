@@ -1,6 +1,7 @@
 """Kinds of value: how each is read from a variable's text and from TOML, and how its errors word it."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,8 +67,9 @@ def shortened(text: str, limit: int = 60) -> str:
     return ascii(text if len(text) <= limit else text[:limit] + "...")
 
 
-def printable(text: str) -> str:
+def printable(text: str | bytes) -> str:
     """Make a path or value safe to print on one line of any terminal."""
+    text = os.fsdecode(text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -10,7 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetcc.agent.client import ask_agent, connect_events, flush_journal, watch_agent
+from fleetcc.agent.client import (
+    Lacking,
+    ask_agent,
+    ask_lacking,
+    connect_events,
+    flush_journal,
+    watch_agent,
+)
 from fleetcc.agent.folder import Folder
 from fleetcc.errors import FleetccError
 from fleetcc.wire.launcher import REQUEST_HEADER, encode_answer
@@ -106,3 +113,26 @@ def test_who_only_wants_the_journal_is_not_told_of_an_agent_that_does_not_answer
     assert asked() == ["flush"]
     os.chmod(tmp_path / "a", 0o755)
     flush_journal(str(tmp_path / "a"))
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (b'{"hosts":{"b1:3632":{"files":2,"bytes":734}}}', {"b1:3632": Lacking(2, 734)}),
+        (b'{"hosts":{}}', {}),
+        (b'{"error":"control request; flush, status, stop are known"}', {}),  # an older agent
+        (b'{"hosts":["b1:3632"]}', {}),  # a newer one
+    ],
+)
+def test_what_hosts_lack_is_told_by_an_agent_that_knows_the_question(
+    tmp_path: Path, said: bytes, known: dict[str, Lacking]
+) -> None:
+    with agent(tmp_path / "a", encode_answer(b"C", said)) as asked:
+        assert ask_lacking(str(tmp_path / "a"), {b"\xff" * 32: 734}) == known
+    assert asked() == ["lacking"]
+
+
+def test_what_hosts_lack_is_not_known_without_an_agent_that_answers(tmp_path: Path) -> None:
+    assert ask_lacking(str(tmp_path / "a"), {}) == {}
+    with agent(tmp_path / "b"):
+        assert ask_lacking(str(tmp_path / "b"), {}) == {}

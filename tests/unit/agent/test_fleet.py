@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,15 @@ from fleetcc.agent.local_link import LocalLink
 from fleetcc.agent.local_slots import LocalSlots, Use
 from fleetcc.agent.story import Story
 from fleetcc.backends.link import FileOrder, KilledError, Order, OurSide, Spoken, StaleError, UnfitTextError
+from fleetcc.backends.picture import Picture
 from fleetcc.errors import HostError, HostRefusedError
+from fleetcc.files.layers import Layer
 from fleetcc.hosts.sources import find_host_list
 from fleetcc.model import Form, Reason
 from fleetcc.scheduling.fleet import Facts, HostType, JobSpec, Needs
 from fleetcc.scheduling.history import History
 from fleetcc.settings import load_settings
+from fleetcc.wire.files import File
 from fleetcc.wire.fleet import Hello
 
 RED, BLUE = "10.0.0.1:3632", "10.0.0.2:3632"
@@ -103,6 +107,8 @@ class Bench:
     local: LocalSlots
     links: dict[str, HandLink] = field(default_factory=dict)
     trouble: str = ""
+    broken: OSError | None = None
+    pictures: dict[str, Picture] = field(default_factory=dict)
 
     def ask_again(self, host: str) -> None:
         """It may come back as another server; here it does not."""
@@ -110,6 +116,8 @@ class Bench:
     async def open(self, host: str, spec: Any, timeouts: Any, limit: int, made: Callable[..., None]) -> None:
         if self.trouble:
             raise HostError(self.trouble)
+        if self.broken is not None:
+            raise self.broken
         if host == "localhost":
             made(LocalLink(host, spec.limit, self.fleet, self.tasks, self.local, limit))
             self.fleet.up(host, Facts(HostType.LOCAL, spec.limit), "this machine", "")
@@ -343,3 +351,31 @@ async def test_a_second_address_of_one_server_has_no_slots_of_its_own():
 async def test_a_host_that_no_list_names_is_gone():
     async with working() as bench:
         assert bench.fleet.view("green:1").state == "gone"
+
+
+async def test_a_host_for_which_this_machine_has_no_descriptor_left_is_down_and_nothing_else_is():
+    async with working() as bench:
+        bench.broken = OSError(errno.EMFILE, "Too many open files")
+        error = await failure(bench.join(RED))
+        assert error.reason is Reason.ALL_HOSTS_FAILING
+        assert error.detail == f"{RED}: cannot connect: Too many open files"
+
+
+async def test_what_hosts_lack_is_told_of_those_that_take_files_now():
+    async with working() as bench:
+        group = await bench.join(f"{RED} {BLUE} 10.0.0.3:3632")
+        assert len(group.places) == 3
+        for host in (RED, BLUE):
+            bench.fleet.up(host, dataclasses.replace(FACTS, takes_files=True), "fleetccd", host)
+        bench.pictures = {host: Picture() for host in group.places}
+        told, new = b"a" * 32, b"b" * 32
+        layer = Layer({b"/a.h": File(told, 700, 1, executable=False)}, frozenset())
+        bench.pictures[RED].change_for([layer], {}, is_busy=False)
+        blobs = {told: 700, new: 34}
+
+        lacking = bench.fleet.lacking(blobs)
+        assert lacking == {RED: {"files": 1, "bytes": 34}, BLUE: {"files": 2, "bytes": 734}}
+        change = bench.pictures[RED].change_for([layer], {}, is_busy=False)
+        assert (change.needed, change.updates) == (1, ())  # that was asked has left no trace
+        bench.fleet.down(BLUE, None)
+        assert bench.fleet.lacking(blobs).keys() == {RED}

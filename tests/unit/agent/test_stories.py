@@ -1,5 +1,6 @@
 """What is told of jobs."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_the_log_gets_one_line_for_each_job_even_with_bytes_that_are_no_text(tmp
 
     (line,) = (tmp_path / "log").read_bytes().splitlines()
     assert b"job 1 \\udcff.c: here (no-hosts: " in line
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up(tmp_path: Path) -> None:
+    stories = stories_in(tmp_path)
+    story = stories.begin([b"gcc", b"-c", b"a.c"], b"/w")
+    story.end("done", Reason.NO_HOSTS)
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    stories.append_to(str(fifo), story)  # would wait for a reader for ever
+
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    stories.append_to(str(fifo), story)
+    line = os.read(reading, 1000)
+    os.close(reading)
+    assert line.count(b"job 1 a.c: here (no-hosts: ") == 1
 
 
 def test_every_job_that_has_ended_is_in_the_journal_once(tmp_path: Path) -> None:

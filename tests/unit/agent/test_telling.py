@@ -108,6 +108,13 @@ def test_a_record_has_the_whole_life_and_is_read_as_it_was_written(story: Story)
     assert (record.build, record.started, record.job, record.label) == ("mine", story.began, 1, "a.c")
 
 
+def test_a_record_tells_how_many_slots_its_host_has(story: Story) -> None:
+    assert record_of(story).slots == 0  # nobody knows
+    story.stories.slots_of = {"red:1": 4}.__getitem__
+
+    assert decode_record(encode(record_of(story))).slots == 4
+
+
 def test_a_name_that_is_no_text_is_shown_all_the_same(tmp_path: Path) -> None:
     story = Stories(Journal(str(tmp_path))).begin([b"gcc", b"-c", b"\xff.c"], b"/\xfe", "mine")
     story.end("done", Reason.NO_HOSTS, "\udcff")

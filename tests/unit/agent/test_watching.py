@@ -293,3 +293,17 @@ async def test_the_end_of_the_agent_ends_the_stream_after_all_that_has_happened(
         assert [await viewer.job() for _ in range(2)] == [(1, "planning"), (1, "done")]
         async with asyncio.timeout(10):
             assert await bench.loop.sock_recv(viewer.socket, 1) == b""
+
+
+async def test_a_viewer_that_cannot_be_shown_anything_costs_only_its_own_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with working(tmp_path) as bench:
+        with monkeypatch.context() as wrong:
+            wrong.setattr("os.getloadavg", lambda: ())
+            unlucky = Viewer(bench)
+            bench.watching.welcome(unlucky.connection)
+            await bench.until(lambda: bench.watching.count == 0)
+        assert await bench.loop.sock_recv(unlucky.socket, 1) == b""
+        assert "IndexError" in caplog.text
+        await bench.viewer()

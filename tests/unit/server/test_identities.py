@@ -32,7 +32,8 @@ def new_identities(tmp_path, changes):
         def new(*folders, cache=None, **rules):
             path = b":".join(os.fsencode(tmp_path / folder) for folder in folders or ("bin",))
             changed = lambda: changes.append(len(changes))  # noqa: E731
-            return Identities(cache or IdentityCache(None), CompilerRules(path=path, **rules), pool, changed)
+            known, allowed = cache or IdentityCache(None), CompilerRules(path=path, **rules)
+            return Identities(known, allowed, pool, changed, str(tmp_path))
 
         yield new
 
@@ -196,3 +197,21 @@ async def test_why_a_compiler_is_not_offered_is_logged_once(new_identities, tmp_
         await identities.check()
 
     assert caplog.text.count("neither gcc nor clang") == 1
+
+
+async def test_compilers_are_asked_in_a_folder_of_the_server_which_is_removed(
+    new_identities, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    (tmp_path / "here").mkdir()
+    fake_gcc(tmp_path / "bin")
+    driver = tmp_path / "bin/gcc"
+    driver.write_text(driver.read_text().replace("-v)", f"-v)\n    pwd > {tmp_path}/asked_in"))
+    identities = new_identities()
+    identities.folder = str(tmp_path / "here")
+
+    await identities.check()
+
+    assert len(identities.advertised()) == 1
+    assert (tmp_path / "asked_in").read_text().startswith(f"{tmp_path}/here/fleetcc-")
+    assert os.listdir(tmp_path / "here") == []
