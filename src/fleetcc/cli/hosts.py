@@ -57,8 +57,8 @@ def command(*, as_json: bool) -> None:
         click.echo(msgspec.json.encode(asked.rows).decode())
     else:
         _print(found, asked.rows)
-    for trouble in asked.troubles.values():
-        click.echo(f"fleetcc: {trouble}", err=True)
+    for entry, trouble in asked.troubles.items():
+        click.echo(f"fleetcc: {entry}: {trouble}", err=True)
     if not any(row["answers"] for row in asked.rows):
         raise SystemExit(1)
 

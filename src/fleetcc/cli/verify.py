@@ -52,7 +52,10 @@ def command(share: str, words: tuple[str, ...]) -> None:
     if count:
         click.echo(f"{count} {'compile' if count == 1 else 'compiles'} verified, {differed} differed")
     else:
-        click.echo("no compile went to a host; `fleetcc explain -- COMMAND` says why")
+        click.echo(
+            "nothing was verified: no compile of this share went to a host. Does the build call fleetcc, "
+            "as in `fleetcc verify -- fleetcc run -- make`? `fleetcc explain -- COMMAND` says where one goes"
+        )
     raise SystemExit(1 if differed else 128 - status if status < 0 else status)
 
 

@@ -18,8 +18,9 @@ _ALLOWING: Final = dict(zip(SWITCHES, ("1", "15000", "0"), strict=True))
 _REFUSALS: Final = (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS)
 _CONTAINER: Final = (
     "in a container, allow user namespaces (docker run --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined); in a systemd unit, lift "
-    "RestrictNamespaces, ProtectHostname, SystemCallFilter (docs/replica.md)"
+    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined; podman run --security-opt "
+    "seccomp=unconfined --security-opt unmask=ALL); in a systemd unit, lift RestrictNamespaces, "
+    "ProtectHostname, SystemCallFilter (docs/replica.md)"
 )
 _BY_STAGE: Final = {
     Stage.NETWORK: _CONTAINER,

@@ -23,7 +23,11 @@ class Workspace:
     def __init__(self, temporary_directory: str) -> None:
         remove_leftovers(temporary_directory)
         # Made and locked under a name that nobody takes for a leftover, then renamed.
-        hidden = tempfile.mkdtemp(prefix=f".{PREFIX}{os.getpid()}-", dir=temporary_directory)
+        try:
+            hidden = tempfile.mkdtemp(prefix=f".{PREFIX}{os.getpid()}-", dir=temporary_directory)
+        except OSError as error:
+            reason = f"temporary files cannot be made in {temporary_directory}: {error.strerror}"
+            raise OSError(f"{reason}; set TMPDIR to a folder that can be written") from error
         self._owner = os.open(os.path.join(hidden, "owner"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = os.path.join(temporary_directory, os.path.basename(hidden)[1:])

@@ -85,9 +85,21 @@ def test_the_last_stage_has_no_compiler_and_another_user_than_root():
     stages = [number for number, (word, _) in enumerate(instructions(DOCKERFILE)) if word == "FROM"]
     assert len(stages) == 2
     last = instructions(DOCKERFILE)[stages[-1] :]
-    assert not [rest for word, rest in last if word == "RUN" and re.search(r"apt-get|pip|gcc", rest)]
-    assert only("USER").split(":")[0].isdecimal()
-    assert only("USER").split(":")[0] != "0"
+    (run,) = [rest for word, rest in last if word == "RUN"]
+    assert not re.search(r"apt-get|pip|gcc", run)
+    user, _, group = only("USER").partition(":")
+    assert user.isdecimal()
+    assert user != "0"
+    # `--system` gives the group a number of its own choice, which is not that of USER.
+    assert f"--uid {user} --user-group " in run
+    assert "--system" not in run
+    assert group == user
+
+
+def test_the_build_asks_no_registry_but_for_its_base():
+    assert "# syntax=" not in DOCKERFILE
+    bases = {rest.split()[0] for word, rest in instructions(DOCKERFILE) if word == "FROM"}
+    assert len(bases) == 1
 
 
 def test_the_build_copies_all_that_the_wheel_is_made_of():

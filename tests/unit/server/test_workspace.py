@@ -5,6 +5,8 @@ import stat
 import subprocess
 import sys
 
+import pytest
+
 from fleetcc.server.workspace import PREFIX, Workspace, remove_leftovers
 
 
@@ -15,6 +17,12 @@ def test_folders_are_private_and_go_with_the_process(tmp_path):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
     workspace.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot be made in .*/file: Not a directory; set TMPDIR"):
+        Workspace(str(tmp_path / "file"))
 
 
 def test_a_folder_that_comes_again_is_empty(tmp_path):
