@@ -126,6 +126,7 @@ def test_a_build_is_told_job_by_job_and_is_in_the_journal(client: Client, tmp_pa
         assert min(end.sent, end.received, end.files) > 0
         assert 0 <= end.slot < 4
     assert {record.build for record in records} == {"mine"}
+    assert {record.slots for record in records} == {2}
     assert {(record.host, record.state, record.hosts) for record in records} == {(host, "done", (host,))}
     hosts = [event for event in told if isinstance(event, Host)]
     assert (hosts[-1].state, hosts[-1].slots, hosts[-1].takes_files) == ("up", 2, True)

@@ -11,7 +11,7 @@ import msgspec
 
 from fleetcc.agent.client import watch_agent
 from fleetcc.monitor.events import ENDED, Event, Hello, Host, Job, Local, Lost, decode
-from fleetcc.settings import load_settings
+from fleetcc.settings import load_settings, printable
 
 
 @click.command(name="events")
@@ -41,7 +41,7 @@ class Lines:
             event = decode(line)
         except msgspec.DecodeError:
             return ""
-        return f"{self._text(event)}\n"
+        return f"{printable(self._text(event))}\n"
 
     def _text(self, event: Event) -> str:
         match event:

@@ -8,12 +8,13 @@ lane overlap.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final, Generic, TypeVar
+from operator import attrgetter
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from fleetcc.monitor.events import Record, State
+from fleetcc.monitor.events import Phase, Record, State
 
 K = TypeVar("K")
 
@@ -21,12 +22,15 @@ HERE: Final = "localhost"
 QUEUE: Final = ""
 _OUR_NAMES: Final = frozenset((HERE, "local"))
 _ON_A_HOST: Final = frozenset(("uploading", "compiling", "returning"))
+_AFTER: Final[Callable[[Phase], float]] = attrgetter("after")
 # Whoever draws in microseconds shall see that a piece is there.
 SHORTEST_SECONDS: Final = 2e-6
+# No host has more slots; a number beyond it in a journal is nonsense and shall cost nothing.
+MOST_LANES: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+# Of a hundred thousand jobs there are millions of these, and a tuple is made fastest.
+class Stretch(NamedTuple):
     """A part of a job's life; Unix times."""
 
     state: State
@@ -41,8 +45,7 @@ class Stretch:
         return self.end - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Stretches of one job in one place, one after the other."""
 
     record: Record
@@ -52,10 +55,14 @@ class Piece:
     end: float  # after the start, always
 
 
+def life_of(record: Record) -> float:
+    """Seconds from the job's arrival to its end."""
+    return max([record.seconds, *[phase.after for phase in record.phases]])
+
+
 def end_of(record: Record) -> float:
     """When the job ended, Unix time."""
-    last = max((phase.after for phase in record.phases), default=0.0)
-    return record.started + max(record.seconds, last)
+    return record.started + life_of(record)
 
 
 def was_remote(record: Record) -> bool:
@@ -65,18 +72,20 @@ def was_remote(record: Record) -> bool:
 
 def stretches(record: Record) -> list[Stretch]:
     """The job's life, without gaps and overlaps."""
-    phases = sorted(record.phases, key=lambda phase: phase.after)
-    ends = [*(record.started + phase.after for phase in phases[1:]), end_of(record)]
-    found, last = [], ""
-    if not phases:
+    started, end, last = record.started, end_of(record), ""
+    if not record.phases:
         state: State = "compiling" if record.host else "waiting"
         place = _host_of(record.host) if record.host else QUEUE
-        return [Stretch(state, record.started, end_of(record), place)]
-    for phase, end in zip(phases, ends, strict=True):
+        return [Stretch(state, started, end, place)]
+    phases = sorted(record.phases, key=_AFTER)
+    ends = [started + phase.after for phase in phases[1:]]
+    ends.append(end)
+    found = []
+    for phase, until in zip(phases, ends, strict=True):
         last = phase.host or last
         place = _place(phase.state, phase.host, last or record.host)
         is_for_here = phase.state == "waiting" and phase.host in _OUR_NAMES
-        found.append(Stretch(phase.state, record.started + phase.after, end, place, is_for_here))
+        found.append(Stretch(phase.state, started + phase.after, until, place, is_for_here))
     return found
 
 
@@ -126,7 +135,8 @@ class _Lanes:
     def lane_of(self, piece: Piece) -> int:
         while self._busy and self._busy[0][0] <= piece.start:
             self._let_go(heappop(self._busy)[1])
-        wanted = piece.record.slot if piece.place == _host_of(piece.record.host) else -1
+        slot = piece.record.slot if piece.place == _host_of(piece.record.host) else -1
+        wanted = slot if slot < MOST_LANES else -1
         while wanted >= self.count:
             self._let_go(self.count)
             self.count += 1
@@ -148,23 +158,18 @@ class _Lanes:
         heappush(self._order, lane)
 
 
-# No agent has more slots on a host; a number beyond it in a journal is nonsense and shall cost nothing.
-_MOST_LANES: Final = 10_000
-
-
 def laid(records: Iterable[Record]) -> dict[str, list[tuple[int, Piece]]]:
     """By place: each piece with its lane, in the order of their starts."""
     found: dict[str, list[tuple[int, Piece]]] = {}
     places: dict[str, _Lanes] = {}
-    every = [piece for record in records if record.slot < _MOST_LANES for piece in pieces(record)]
+    every = [piece for record in records for piece in pieces(record)]
     for piece in sorted(every, key=lambda piece: piece.start):
         lane = places.setdefault(piece.place, _Lanes()).lane_of(piece)
         found.setdefault(piece.place, []).append((lane, piece))
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Level(Generic[K]):
+class Level(NamedTuple, Generic[K]):
     """Between two moments nothing changes: so many of each kind."""
 
     start: float

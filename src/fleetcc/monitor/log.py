@@ -61,6 +61,7 @@ def _outcome(record: Record) -> str:
 
 def status_text(status: int) -> str:
     """A status as wait() gives it: `exit status 1`, `killed by signal 9`."""
+    status &= 0xFFFF  # more is no status
     if os.WIFSIGNALED(status):
         return f"killed by signal {os.WTERMSIG(status)}"
     return f"exit status {os.WEXITSTATUS(status)}"

@@ -5,6 +5,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import nlargest
 from typing import Final
 
 from msgspec import Struct
@@ -12,7 +13,8 @@ from msgspec import Struct
 from fleetcc.model import Reason
 from fleetcc.monitor.amounts import bytes_text, clock_text, jobs_text, seconds_text
 from fleetcc.monitor.events import Record
-from fleetcc.monitor.lanes import HERE, covered_seconds, end_of, stretches, was_remote
+from fleetcc.monitor.lanes import HERE, Stretch, covered_seconds, end_of, life_of, stretches, was_remote
+from fleetcc.settings import printable
 
 REASONS: Final = {reason.slug: reason.text for reason in Reason}
 MOST_SLOWEST: Final = 10
@@ -69,7 +71,8 @@ def stats_of(records: Sequence[Record]) -> Stats:
     remote = [record for record in records if was_remote(record)]
     spans = [(record.started, end_of(record)) for record in records]
     busy = covered_seconds(spans)
-    compiling = sum(map(_compiling_seconds, records))
+    lives = [stretches(record) for record in records]
+    compiling = sum(map(_compiling, lives))
     sent, received = sum(record.sent for record in records), sum(record.received for record in records)
     return Stats(
         jobs=len(records),
@@ -89,29 +92,31 @@ def stats_of(records: Sequence[Record]) -> Stats:
         sent_per_job=sum(record.sent for record in remote) / max(1, len(remote)),
         received_per_job=sum(record.received for record in remote) / max(1, len(remote)),
         by_reason=dict(Counter(record.reason for record in records if record.reason).most_common()),
-        by_host=_by_host(records),
+        by_host=_by_host(records, lives),
         slowest=[_slow(record) for record in slowest(records, MOST_SLOWEST)],
     )
 
 
 def slowest(records: Iterable[Record], most: int) -> list[Record]:
     """The units that compiled longest, the longest first."""
-    return sorted(records, key=unit_seconds, reverse=True)[:most]
+    return nlargest(most, records, key=unit_seconds)
 
 
 def unit_seconds(record: Record) -> float:
     """How long the unit's compiler ran, as far as that is known; else how long it was on a host or here."""
-    return record.run_seconds or _compiling_seconds(record)
+    if record.run_seconds:
+        return min(record.run_seconds, life_of(record))  # a host may say anything
+    return _compiling(stretches(record))
 
 
-def _compiling_seconds(record: Record) -> float:
-    return sum(stretch.seconds for stretch in stretches(record) if stretch.state == "compiling")
+def _compiling(life: Iterable[Stretch]) -> float:
+    return sum(stretch.seconds for stretch in life if stretch.state == "compiling")
 
 
-def _by_host(records: Iterable[Record]) -> dict[str, HostStats]:
+def _by_host(records: Sequence[Record], lives: Sequence[Sequence[Stretch]]) -> dict[str, HostStats]:
     found: dict[str, HostStats] = {}
-    for record in records:
-        for stretch in stretches(record):
+    for record, life in zip(records, lives, strict=True):
+        for stretch in life:
             if stretch.place:
                 found.setdefault(stretch.place, HostStats()).seconds += stretch.seconds
         place = (record.host if was_remote(record) else HERE) if record.state != "cancelled" else ""
@@ -137,9 +142,14 @@ def _slow(record: Record) -> Slow:
 
 def stats_text(title: str, stats: Stats) -> str:
     """One screen."""
-    return "\n".join(
-        [f"{title}: {_headline(stats)}", *_work(stats), *_reasons(stats), *_hosts(stats), *_slowest(stats)]
-    )
+    lines = [
+        f"{title}: {_headline(stats)}",
+        *_work(stats),
+        *_reasons(stats),
+        *_hosts(stats),
+        *_slowest(stats),
+    ]
+    return "\n".join(map(printable, lines))
 
 
 def _headline(stats: Stats) -> str:

@@ -27,7 +27,7 @@ _COLOURS: Final = {"failed": "terrible", "cancelled": "grey"}
 _Stay: TypeAlias = tuple[int, int, Piece]  # process, thread, what is there
 
 
-class TraceEvent(Struct, kw_only=True, omit_defaults=True):
+class TraceEvent(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event of the format; times in microseconds."""
 
     name: str

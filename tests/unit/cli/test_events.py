@@ -58,5 +58,11 @@ def test_hosts_and_this_machine() -> None:
     ]
 
 
+def test_what_a_server_calls_itself_does_nothing_to_the_terminal() -> None:
+    (line,) = shown(Host(host="red:1", time=0.0, state="up", server="\x1b[2Jfleetccd\n9", slots=1))
+
+    assert line.endswith(", \\x1b[2Jfleetccd\\n9\n")
+
+
 def test_an_event_of_a_later_version_is_passed_over() -> None:
     assert Lines().of(b'{"event":"weather","time":1}\n') == ""

@@ -45,5 +45,13 @@ def test_people_get_a_table(verb) -> None:
     assert "\ntoday: 2 jobs" in output
 
 
+def test_no_name_does_anything_to_the_terminal(verb, tmp_path: Path) -> None:
+    name = "\x1b[2J\n"
+    write_journal(tmp_path / "state", [remote(1, name, label=name, build=name, reason=name)])
+
+    assert "\x1b" not in verb(command, "--all").output
+    assert "\\x1b[2J\\n" in verb(command, "--all").output
+
+
 def test_two_choices_at_once_are_refused(verb) -> None:
     assert "exclude each other" in sentence(verb(command, "--all", "--today"))

@@ -70,7 +70,9 @@ def test_two_jobs_of_one_slot_at_once_get_two_lanes() -> None:
 
 
 def test_a_number_of_a_slot_that_cannot_be_costs_nothing() -> None:
-    assert laid([remote(1, slot=2_000_000_000)]) == {}
+    places = laid([remote(1, slot=2_000_000_000), remote(2)])
+
+    assert [lane for lane, _ in places["b1:3632"]] == [0, 1]
 
 
 @given(

@@ -32,6 +32,7 @@ def test_statuses_are_as_wait_gives_them() -> None:
         "exit status 0",
         "killed by signal 11",
     )
+    assert status_text(0xFFFF_0100) == "exit status 1"  # a stock server may say it
 
 
 def test_the_filter_takes_what_all_of_its_parts_take() -> None:

@@ -3,16 +3,17 @@
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
-from fleetcc.monitor.lanes import end_of, laid
+from fleetcc.monitor.lanes import MOST_LANES, end_of, laid
 from fleetcc.monitor.report.drawing import timeline
 from fleetcc.monitor.report.markup import element, paragraph, table, text
 from fleetcc.monitor.report.measures import CAUSES, HostFacts, Measures, measure, slots_of
 from fleetcc.monitor.report.page import report_page
-from fleetcc.monitor.report.replay import MOST_JOBS, replay
+from fleetcc.monitor.report.replay import MOST_JOBS, MOST_SECONDS, replay
 from fleetcc.monitor.report.verdict import LOSS, WAITING, judge
-from tests.support.past_builds import busy_build, local, record, remote
+from tests.support.past_builds import START, busy_build, local, record, remote
 
 
 def measured(records, **slots: int) -> Measures:
@@ -72,6 +73,26 @@ def test_slots_are_what_is_known_or_what_was_seen() -> None:
 
     assert slots_of(records, {}) == {"b1": 2, "b2": 5}
     assert slots_of(records, {"b1": HostFacts(8), "b3": HostFacts(8)}) == {"b1": 8, "b2": 5}
+
+
+def test_slots_are_first_of_all_what_the_jobs_tell() -> None:
+    jobs = [remote(1, "b1", 5, slots=4), remote(2, "b1", slots=8), remote(3, "b1"), remote(4, "b2", 3)]
+
+    assert slots_of(jobs, {}) == {"b1": 8, "b2": 3}
+    assert slots_of(jobs, {"b1": HostFacts(2), "b2": HostFacts(6)}) == {"b1": 8, "b2": 6}
+
+
+def test_a_number_of_slots_that_cannot_be_costs_little() -> None:
+    assert slots_of([remote(1, slot=1 << 40, slots=1 << 40)], {}) == {"b1:3632": MOST_LANES}
+    assert slots_of([remote(1, slot=1 << 40)], {"b1:3632": HostFacts(1 << 40)}) == {"b1:3632": MOST_LANES}
+
+
+def test_a_host_that_is_half_used_is_seen_to_be_starved_only_when_its_slots_are_told() -> None:
+    told = [msgspec.structs.replace(job, slots=8) for job in busy_build(2, 4, 30, parallel=8)]
+
+    assert judge(measured(busy_build(2, 4, 30, parallel=8))).name == "well-used"
+    assert judge(measured(told)).name == "client-bound"
+    assert "fewer jobs than slots" in judge(measured(told)).because
 
 
 def test_the_job_that_a_host_has_ahead_is_no_slot() -> None:
@@ -223,6 +244,19 @@ def test_too_few_jobs_tell_nothing() -> None:
     assert replayed([local(1)]) is None
 
 
+def test_what_would_take_the_simulator_long_is_not_replayed() -> None:
+    assert replayed([remote(1), remote(2, runs=MOST_SECONDS + 1)]) is None
+    assert replayed([remote(1), remote(2, prepares=1e9)]) is None
+    assert replayed([remote(1), remote(2, runs=MOST_SECONDS / 60)]) is not None
+
+
+def test_a_host_that_lies_about_its_compilers_does_not_stretch_the_replay() -> None:
+    found = replayed([remote(1, run_seconds=1e9), remote(2)])
+
+    assert found is not None
+    assert found.seconds < 10
+
+
 def test_a_long_build_is_replayed_in_part() -> None:
     records = [remote(number, slot=number % 64, at=number / 64, runs=1) for number in range(MOST_JOBS + 10)]
 
@@ -341,6 +375,15 @@ def test_many_narrow_jobs_are_drawn_together() -> None:
 
     assert "10 jobs" in drawn(many)
     assert len(re.findall("<rect", drawn(few))) > len(re.findall("<rect", drawn(many)))
+
+
+def test_of_a_job_only_what_can_be_seen_is_drawn() -> None:
+    def drawn(records) -> list[str]:
+        return re.findall('rect class="([a-z]+)"', timeline(laid(records), START, end_of(records[-1])))
+
+    short = [remote(1, runs=1, uploads=0.001, prepares=0, returns=0)]
+    assert drawn(short) == ["travel", "run"]
+    assert drawn([*short, remote(2, at=1000, prepares=0, uploads=0, returns=0)]) == ["run", "run"]
 
 
 def test_a_page_about_a_huge_build_is_still_a_page() -> None:

@@ -55,6 +55,12 @@ def test_each_host_has_its_share() -> None:
     assert seconds == pytest.approx({"b2:3632": 6, HERE: 1, "b1:3632": 3})
 
 
+def test_a_host_may_say_anything_of_its_compilers_time() -> None:
+    (slow,) = stats_of([remote(1, runs=2, prepares=0, uploads=0, returns=0, run_seconds=1e9)]).slowest
+
+    assert slow.seconds == 2
+
+
 def test_the_slowest_come_first() -> None:
     stats = stats_of([*TWO, local(3, runs=3)])
 

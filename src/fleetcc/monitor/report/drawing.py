@@ -19,6 +19,7 @@ _GAP: Final = 6.0
 _AXIS: Final = 22.0
 _QUEUE_HEIGHT: Final = 60.0
 _NARROW: Final = 1.5  # dots
+_LEAST: Final = 0.2  # dots: what is narrower cannot be seen beside the rest of its job
 _CLASSES: Final = {"compiling": "run", "uploading": "travel", "returning": "travel"}
 # Below this many lanes each has its line; beyond, they are thinner.
 _MANY_LANES: Final = 150
@@ -96,10 +97,12 @@ def _piece(piece: Piece, start: float, scale: float, y: float, height: float) ->
     name = f"{record.label}: {seconds_text(piece.end - piece.start)} on {piece.place}"
     if record.reason and record.reason != "remote":
         name += f" ({record.reason})"
+    longest = max(piece.stretches, key=lambda stretch: stretch.seconds)
     parts = []
     for stretch in piece.stretches:
         left, width = _x(stretch.start, start, scale), stretch.seconds * scale
-        parts.append(_rect(_class(piece, stretch.state), left, y, max(width, 0.2), height))
+        if width >= _LEAST or stretch is longest:
+            parts.append(_rect(_class(piece, stretch.state), left, y, max(width, _LEAST), height))
     yield element("g", element("title", text(name)) + "".join(parts))
 
 
@@ -190,7 +193,9 @@ def _label(name: str, y: float) -> str:
 
 def _rect(name: str, x: float, y: float, width: float, height: float, title: str = "") -> str:
     inside = element("title", text(title)) if title else ""
-    return element("rect", inside, class_=name, x=_n(x), y=_n(y), width=_n(width), height=_n(height))
+    # Not by `element`, which escapes each attribute: there may be a hundred thousand, and these are ours.
+    size = f'width="{_n(width)}" height="{_n(height)}"'
+    return f'<rect class="{name}" x="{_n(x)}" y="{_n(y)}" {size}>{inside}</rect>'
 
 
 def _n(number: float) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetcc.monitor.events import Record
-from fleetcc.monitor.lanes import HERE, Level, Stretch, end_of, laid, levels, stretches
+from fleetcc.monitor.lanes import HERE, MOST_LANES, Level, Stretch, end_of, laid, levels, stretches
 
 CAUSES: Final = ("run", "travel", "full", "prepare", "here", "starved", "tail")
 # The first that has jobs takes idle slots first.
@@ -61,41 +61,56 @@ def measure(records: Sequence[Record], slots: Mapping[str, int]) -> Measures:
     last = max((record.started for record in records), default=0.0)
     lost: defaultdict[str, float] = defaultdict(float)
     waiting = 0.0
+    spans, on_hosts = _spans(records)
     total = sum(slots.values())
-    for level in _gapless(_spans(records), start, end):
+    for level in _gapless(spans, start, end):
         waiting += level.seconds if level.counts["full"] else 0.0
         for cause, seconds in _shared(level, total, is_over=level.start >= last):
             lost[cause] += seconds
     whole = total * (end - start)
     return Measures(
         jobs=len(records),
-        on_hosts=sum(map(_had_a_host, records)),
+        on_hosts=len(on_hosts),
         seconds=end - start,
         slots=total,
         shares={cause: lost[cause] / whole if whole else 0.0 for cause in CAUSES},
         waiting=waiting / (end - start) if end > start else 0.0,
         open=_average(records, start, last),
-        parallel=_usual([record for record in records if _had_a_host(record)]),
+        parallel=_usual(on_hosts),
         last_arrival=last - start,
     )
 
 
 def slots_of(records: Sequence[Record], facts: Mapping[str, HostFacts]) -> dict[str, int]:
-    """By host that was used: its slots, as far as they are known, else what was seen.
+    """By host that was used: the most slots that its jobs tell, else what `facts` know, else what was seen.
 
     That is as many as compiled at once, or all lanes but one: a host is sent one job more than it has slots,
     so that none is idle for a round trip.
     """
-    highest = {place: max(lane for lane, _ in pieces) for place, pieces in laid(records).items()}
-    spans: dict[str, list[tuple[str, float, float]]] = {}
+    told: dict[str, int] = {}
     for record in records:
         for stretch in stretches(record):
             if stretch.place not in {"", HERE}:
-                spans.setdefault(stretch.place, []).extend(_causes(record, stretch))
+                told.setdefault(stretch.place, 0)
+        if record.host in told:
+            told[record.host] = max(told[record.host], record.slots)
+    if not all(told.values()):
+        seen = _seen_slots(records, facts)
+        told = {host: slots or seen[host] for host, slots in told.items()}
+    return {host: min(slots, MOST_LANES) for host, slots in told.items()}
+
+
+def _seen_slots(records: Sequence[Record], facts: Mapping[str, HostFacts]) -> dict[str, int]:
+    """As if no job told any."""
+    compiling: dict[str, list[tuple[str, float, float]]] = {}
+    for record in records:
+        for stretch in stretches(record):
+            compiling.setdefault(stretch.place, []).extend(_causes(record, stretch))
     found = {}
-    for host, compiling in spans.items():
+    for host, pieces in laid(records).items():
         known = facts[host].slots if host in facts else 0
-        found[host] = max(1, _steady(compiling), known or highest[host])
+        highest = max(lane for lane, _ in pieces)
+        found[host] = max(1, _steady(compiling[host]), known or highest)
     return found
 
 
@@ -113,10 +128,6 @@ def _steady(spans: list[tuple[str, float, float]]) -> int:
     return 0
 
 
-def _had_a_host(record: Record) -> bool:
-    return any(stretch.place not in {"", HERE} for stretch in stretches(record))
-
-
 def _average(records: Sequence[Record], start: float, end: float) -> float:
     if end <= start:
         return float(len(records))
@@ -132,8 +143,17 @@ def _usual(records: Sequence[Record]) -> int:
     return seen[int(0.9 * (len(seen) - 1))] if seen else 0
 
 
-def _spans(records: Sequence[Record]) -> list[tuple[str, float, float]]:
-    return [span for record in records for stretch in stretches(record) for span in _causes(record, stretch)]
+def _spans(records: Sequence[Record]) -> tuple[list[tuple[str, float, float]], list[Record]]:
+    """What the jobs did, and those of them that had a host."""
+    spans: list[tuple[str, float, float]] = []
+    on_hosts = []
+    for record in records:
+        life = stretches(record)
+        for stretch in life:
+            spans += _causes(record, stretch)
+        if any(stretch.place not in {"", HERE} for stretch in life):
+            on_hosts.append(record)
+    return spans, on_hosts
 
 
 def _causes(record: Record, stretch: Stretch) -> Iterator[tuple[str, float, float]]:

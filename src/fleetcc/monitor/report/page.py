@@ -102,7 +102,9 @@ def _timeline(records: Sequence[Record]) -> str:
 def _more(played: Replay | None) -> str:
     head = element("h2", "What one more host would have brought")
     if played is None:
-        return head + paragraph("Too few jobs ran on hosts to tell.")
+        return head + paragraph(
+            "Too few jobs ran on hosts to tell, or they took too long to be played again."
+        )
     rows = [
         (
             "one more" if more.hosts == 1 else f"{more.hosts} more",
@@ -178,8 +180,9 @@ def _hosts(stats: Stats, slots: Mapping[str, int], facts: Mapping[str, HostFacts
         rows.append((name, count or "-", host.jobs, _busy(host, count, measures), speed, *_amounts(host)))
     heads = ("host", "slots", "jobs", "busy", "speed", "CPU time", "sent", "received")
     told = (
-        "Slots are what the agent knows of a host, else as many compilers as ran at once. Busy is the share "
-        f"of its slots' time that they were ours; {HERE} is this machine. Speed is relative: 1 is ordinary."
+        "Slots are what a host told with its jobs or tells the agent, else as many compilers as ran at once. "
+        f"Busy is the share of its slots' time that they were ours; {HERE} is this machine. Speed is "
+        "relative: 1 is ordinary."
     )
     return element("h2", "Hosts") + table(heads, rows, range(1, 8)) + paragraph(told, class_="quiet")
 

@@ -20,6 +20,7 @@ from fleetcc.simulation.scenario import Build, Costs, Scenario, SimHost, SimJob
 # More says little more, and takes longer than a person waits.
 MOST_JOBS: Final = 1500
 FEWEST_JOBS: Final = 2
+MOST_SECONDS: Final = 3600.0  # the simulator's clock ticks while nothing happens
 _SHORTEST_SECONDS: Final = 0.001
 _SEED: Final = 1
 _MOST_MORE: Final = 2
@@ -53,7 +54,7 @@ class Replay:
 def replay(
     records: Sequence[Record], slots: Mapping[str, int], facts: Mapping[str, HostFacts], measures: Measures
 ) -> Replay | None:
-    """None when too few jobs were done on hosts to say anything."""
+    """None when too few jobs were done on hosts to say anything, or they take too long to play."""
     remote = sorted(filter(was_remote, records), key=lambda record: record.started)
     played = remote[:MOST_JOBS]
     if len(played) < FEWEST_JOBS or not slots:
@@ -68,6 +69,9 @@ def replay(
         "build", tuple(_job(number, record, facts) for number, record in enumerate(played)), parallel
     )
     costs = _costs(played)
+    seconds_each = [costs.launch + costs.upload + job.seconds for job in build.jobs]
+    if max(*seconds_each, sum(seconds_each) / sum(slots.values())) > MOST_SECONDS:
+        return None
     try:
         seconds = [
             _seconds(Scenario((*hosts, *_new(count, typical)), (build,), costs))
