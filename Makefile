@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # Tests wait more than they compute.
-JOBS ?= $(shell expr 2 \* $$(nproc))
+JOBS ?= $(shell expr 5 \* $$(nproc) / 2)
 ROUNDS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
