@@ -156,10 +156,16 @@ def encode(event: Event | Record) -> bytes:
 
 def decode(line: bytes) -> Event:
     """The event of a line; raises msgspec.DecodeError (ValidationError for one that is not known)."""
-    event: Event = _DECODER.decode(line)
+    try:
+        event: Event = _DECODER.decode(line)
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None
     return event
 
 
 def decode_record(line: bytes) -> Record:
     """The record of a line of the journal; raises msgspec.DecodeError."""
-    return _RECORDS.decode(line)
+    try:
+        return _RECORDS.decode(line)
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None

@@ -1,6 +1,7 @@
 """`fleetcc log`, as its user meets it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleetcc.cli.log import command
+from fleetcc.errors import ExitCode
 from fleetcc.monitor.journal import Journal
 from tests.support.past_builds import local, remote, write_journal
 from tests.support.past_cli import sentence, verb
@@ -61,16 +63,47 @@ def test_a_reason_that_is_none_is_refused(verb) -> None:
     assert "perhaps linking" in sentence(verb(command, "--reason", "linkng"))
 
 
-def test_following_goes_on_until_it_is_interrupted(state: Path) -> None:
-    journal = Journal(str(state))
-    script = "import sys; from fleetcc.cli.log import command; command.main(args=sys.argv[1:])"
-    environment = {
+def environment_of(state: Path) -> dict[str, str]:
+    return {
         "PYTHONPATH": ":".join(path for path in sys.path if path), "PYTHONUNBUFFERED": "1",
         "FLEETCC_DIR": str(state), "HOME": str(state), "PATH": "/usr/bin:/bin",
     }  # fmt: skip
+
+
+def calling(state: Path, stdout) -> subprocess.CompletedProcess[bytes]:
+    """`fleetcc log` as a process of its own."""
+    words = [sys.executable, "-c", "from fleetcc.cli.main import main; main()", "log", "-n", "0"]
+    return subprocess.run(
+        words, env=environment_of(state), stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+
+
+def test_a_reader_that_has_gone_is_no_news(state: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = calling(state, writing)
+    finally:
+        os.close(writing)
+
+    assert result.returncode != 0
+    assert result.stderr == b""
+
+
+def test_a_full_disk_is_said(state: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = calling(state, full)
+
+    assert result.returncode == ExitCode.IO_ERROR
+    assert result.stderr == b"fleetcc: standard output: cannot be written: No space left on device\n"
+
+
+def test_following_goes_on_until_it_is_interrupted(state: Path) -> None:
+    journal = Journal(str(state))
+    script = "import sys; from fleetcc.cli.log import command; command.main(args=sys.argv[1:])"
     with subprocess.Popen(
         [sys.executable, "-c", script, "-f", "-n", "1", "--reason", "remote"],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment_of(state), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fleetcc.errors import UsageError
-from fleetcc.monitor.events import Record, encode
+from fleetcc.monitor.events import Record, decode, decode_record, encode
 from fleetcc.monitor.journal import NAME, Journal, read_journal
 
 
@@ -103,3 +103,9 @@ def test_a_journal_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"jobs\.jsonl: cannot be read: Is a directory; make it readable"):
         list(read_journal(str(tmp_path)))
+
+
+@pytest.mark.parametrize("reader", [decode, decode_record])
+def test_a_line_that_nests_too_deeply_is_no_line(reader):
+    with pytest.raises(msgspec.DecodeError):
+        reader(b'{"event":"lost","x":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
